@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts: how they speak, and which Python they start from.
 
 say() { printf '%s\n' "${0##*/}: $*" >&2; }

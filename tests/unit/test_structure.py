@@ -99,7 +99,7 @@ def test_the_tree_keeps_the_law(graph: grimp.ImportGraph, law: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "law,importer,imported",
+    ("law", "importer", "imported"),
     [
         (upward, "vigie.planted", "vigie_hub"),
         (upward, "vigie.planted", "vigie_node"),
