@@ -12,9 +12,9 @@ _HEAD: Final = """\
 
 A lot holds one of these tables, and nothing outside their columns can be sent. In a canonical file (Parquet) the first
 column is `siren`: nine digits as text, leading zeros kept. On the wire it is `pseudonym`, 16 bytes, instead, and a
-category is the int16 index of its name in the list below. A month is a date, its first day. Ranges are plausible values:
-one outside is counted as a warning and kept. *Labels* name the owners whose grant a reader of the column must hold;
-a column without labels is public. The order of the columns is part of the schema.
+category is the int16 index of its name in the list below. A month is a date, its first day. Ranges are plausible
+values: one outside is counted as a warning and kept. *Labels* name the owners whose grant a reader of the column must
+hold; a column without labels is public. The order of the columns is part of the schema.
 
 A convention may also declare a dataset by its columns alone (name, type, unit, labels), by month, by year or by event.
 The key of a declared table is its time column, or the whole row for events.

@@ -154,7 +154,7 @@ class Dataset:
             that is ``time`` itself.
         lag: the same rule in words, with the delay with which the owner delivers.
         owner_label: who produces the table, one of ``LABELS``, or empty.  Public columns have an owner too.
-        columns: without the key column, in canonical order.
+        columns: without the key column, in canonical order; the time column is the first.
         key: columns that together with the company are unique in a table.
     """
 
@@ -186,6 +186,11 @@ class Dataset:
             raise MalformedConvention(f"dataset {self.name!r} has no columns, too many, or two of one name")
         wanted = (ColumnType.DATE, ColumnType.MONTH) if self.grain == "event" else (ColumnType.MONTH,)
         self._check_time(self.time, wanted, nullable=False)
+        if names[0] != self.time:
+            raise MalformedConvention(
+                f"the first column of dataset {self.name!r} is not its time column",
+                hint="put the time column first: rows are ordered by company, then by their columns",
+            )
         if self.available is not None:
             self._check_time(self.available, _TIMES, nullable=False)
         if not self.key or not set(self.key) <= set(names) or len(set(self.key)) != len(self.key):

@@ -1,0 +1,1 @@
+"""Made-up companies for demonstrations and benches: nothing here touches a real extract."""
