@@ -7,6 +7,7 @@ docs/spec/lot.md (ids and keys) and docs/spec/release.md (released keys).
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Mapping
 
 import rfc8785
@@ -58,7 +59,7 @@ def lot_id(
         supersedes: id of the lot that this one replaces.
         rows_digest: 32 bytes of :class:`vigie.rows.RowsDigest`.
     """
-    described = {
+    described: Mapping[str, str | int | None] = {
         "partner": partner,
         "dataset": dataset,
         "schema": schema,
@@ -68,7 +69,7 @@ def lot_id(
         "supersedes": _hex(supersedes),
         "rows_digest": rows_digest.hex(),
     }
-    return hmac.digest(content_key(epoch_seed), rfc8785.dumps(described), hashlib.sha256)[:LOT_BYTES]
+    return hmac.digest(content_key(epoch_seed), rfc8785.dumps(dict(described)), hashlib.sha256)[:LOT_BYTES]
 
 
 def lot_key_seed(epoch_seed: bytes, lot: bytes) -> bytes:
@@ -83,9 +84,7 @@ def lot_public_key(epoch_seed: bytes, lot: bytes) -> bytes:
     return SealingPrivateKey.from_seed(lot_key_seed(epoch_seed, lot)).public
 
 
-def seal_release(
-    enclave_key: bytes, evidence_digest: bytes, order_digest: bytes, keys: Mapping[bytes, bytes]
-) -> bytes:
+def seal_release(enclave_key: bytes, evidence_digest: bytes, order_digest: bytes, keys: Mapping[bytes, bytes]) -> bytes:
     """Seal the private keys of lots to an enclave, for one evidence and one order (docs/spec/release.md).
 
     Args:
@@ -131,7 +130,7 @@ def _decode_keys(plain: bytes) -> dict[bytes, bytes]:
         raise Malformed("the released keys are not in the form of docs/spec/release.md")
     entries = [plain[at : at + _ENTRY] for at in range(head, len(plain), _ENTRY)]
     lots = [entry[:LOT_BYTES] for entry in entries]
-    if any(earlier >= later for earlier, later in zip(lots, lots[1:], strict=False)):
+    if any(earlier >= later for earlier, later in itertools.pairwise(lots)):
         raise Malformed("the released keys are not in ascending order of their lots, each once")
     return {entry[:LOT_BYTES]: entry[LOT_BYTES:] for entry in entries}
 

@@ -30,7 +30,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(descriptor, "wb", buffering=0) as file:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
@@ -80,7 +80,8 @@ def open_database(path: Path, schema: Sequence[str]) -> sqlite3.Connection:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise StateError(
-                f"the disk under {path.name} cannot keep a write-ahead log", hint="use a local disk, not a network share"
+                f"the disk under {path.name} cannot keep a write-ahead log",
+                hint="use a local disk, not a network share",
             )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

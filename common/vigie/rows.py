@@ -90,12 +90,9 @@ class RowsDigest:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        described = {
-            "dataset": dataset.name,
-            "schema": dataset.schema,
-            "columns": [[column.name, column.type.value] for column in dataset.columns],
-        }
-        self._hash = hashlib.sha256(b"vigie/rows/v1\n" + rfc8785.dumps(described) + b"\n")
+        columns = [[column.name, column.type.value] for column in dataset.columns]
+        described = rfc8785.dumps({"dataset": dataset.name, "schema": dataset.schema, "columns": columns})
+        self._hash = hashlib.sha256(b"vigie/rows/v1\n" + described + b"\n")
         self._last = b""
         self.rows = 0
 

@@ -6,6 +6,7 @@ exactly the schema that was asked for, and nothing else was in the part.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -87,7 +88,7 @@ def _cut(table: pa.Table, cap: int) -> Iterator[bytes]:
     total = max(len(content), table.nbytes if not content else 0)
     pieces = min(table.num_rows, total * 11 // (cap * 10) + 2)
     bounds = [table.num_rows * piece // pieces for piece in range(pieces + 1)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         yield from _cut(table.slice(start, end - start), cap)
 
 

@@ -1,0 +1,334 @@
+"""A member's private keys at rest: one file, opened with one passphrase (protocol section 2).
+
+The file is three lines of text: ``vigie/keyring/v1``, RFC 8785 JSON of the Argon2id parameters, and base64 of a
+libsodium SecretBox over the RFC 8785 JSON of the keys. The rule kept here: one key per use, and none of them is ever
+part of a message, a log line or the text form of an object.
+"""
+
+import base64
+import binascii
+import json
+import re
+import secrets
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import rfc8785
+from nacl import exceptions, pwhash, secret
+from nacl.bindings import crypto_secretbox_NONCEBYTES
+
+from vigie import durable, sealing
+from vigie.card import USES, Card, check_names
+from vigie.certificate import issue_certificate
+from vigie.errors import Malformed, Missing, StateError, WrongPassphrase
+from vigie.note import Cosigner, Signer, VerifierKey
+from vigie.pseudonym import Custodian
+from vigie.sealing import SealingPrivateKey
+
+Cost = Literal["interactive", "moderate"]
+Random = Callable[[int], bytes]
+
+_FIRST_LINE: Final = b"vigie/keyring/v1"
+_COSTS: Final[Mapping[str, tuple[int, int]]] = {
+    "interactive": (pwhash.argon2id.OPSLIMIT_INTERACTIVE, pwhash.argon2id.MEMLIMIT_INTERACTIVE),
+    "moderate": (pwhash.argon2id.OPSLIMIT_MODERATE, pwhash.argon2id.MEMLIMIT_MODERATE),
+}
+_MOST_OPERATIONS: Final = 32
+_MOST_MEMORY: Final = 2**31
+_LARGEST_FILE: Final = 1_000_000
+
+# Lengths of the keys of each use; `epoch/<e>` has one entry per epoch.
+_SEEDS: Final[Mapping[str, int]] = {
+    "signing": 32, "witness": 32, "log": 32, "host": 32, "operator": 32,
+    "oprf": 32, "sealing": sealing.SEED_BYTES,
+}  # fmt: skip
+_EPOCH: Final = re.compile(r"epoch/([1-9][0-9]{0,8})")
+_USES_OF_ROLE: Final[Mapping[str, tuple[str, ...]]] = {
+    "partner": ("signing", "witness", "sealing", "oprf"),
+    "custodian": ("signing", "oprf"),
+    "witness": ("signing", "witness"),
+    "auditor": ("signing", "witness"),
+    "hub": ("log", "host", "operator"),
+}
+
+
+class Keyring:
+    """The private keys of one member.
+
+    Attributes:
+        member: its name.
+        organisation: the legal person that it belongs to.
+        roles: what it was made for.
+        convention_id: id of the convention that the keys are for; never changes.
+        created: when the keyring was made, as text.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.member: str = fields["member"]
+        self.organisation: str = fields["organisation"]
+        self.roles: tuple[str, ...] = tuple(fields["roles"])
+        self.convention_id: str = fields["convention"]
+        self.created: str = fields["created"]
+        self._seeds: dict[str, bytes] = {use: bytes.fromhex(seed) for use, seed in fields["seeds"].items()}
+        self._announced: set[int] = set(fields["epochs"])
+        self._tls: tuple[str, str] = (fields["tls"]["key"], fields["tls"]["certificate"])
+
+    def __repr__(self) -> str:
+        return f"<Keyring of {self.member} for {self.convention_id}: {', '.join([*sorted(self._seeds), 'tls'])}>"
+
+    @classmethod
+    def create(
+        cls,
+        member: str,
+        organisation: str,
+        roles: Sequence[str],
+        convention_id: str,
+        epoch: int = 1,
+        *,
+        now: datetime,
+        random: Random = secrets.token_bytes,
+    ) -> "Keyring":
+        """Draw the keys that the roles need: a partner's sign, witness, unseal, evaluate and make lots.
+
+        Args:
+            member: its name, ``[a-z][a-z0-9-]*``.
+            organisation: the legal person that it belongs to.
+            roles: some of ``partner``, ``custodian``, ``witness``, ``auditor``, ``hub``.
+            convention_id: id of the convention.
+            epoch: the first epoch of a partner's lots and of a custodian's pseudonym key.
+            now: aware UTC time; the certificate counts from it.
+            random: source of key bytes.
+
+        Raises:
+            Malformed: a name or role that is not valid.
+        """
+        check_names(member, organisation, roles)
+        uses = {use for role in roles for use in _USES_OF_ROLE[role]}
+        seeds = {use: random(_SEEDS[use]) for use in sorted(uses)}
+        if "partner" in roles:
+            seeds[f"epoch/{epoch}"] = random(32)
+        key, certificate = issue_certificate(member, now)
+        fields = {
+            "member": member,
+            "organisation": organisation,
+            "roles": list(roles),
+            "convention": convention_id,
+            "created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "epochs": [epoch],
+            "seeds": {use: seed.hex() for use, seed in seeds.items()},
+            "tls": {"key": key.decode(), "certificate": certificate.decode()},
+        }
+        keyring = cls(fields)
+        keyring.card()  # refuses what could not be published, before anything is written
+        return keyring
+
+    def save(self, path: Path, passphrase: str, *, cost: Cost = "moderate") -> None:
+        """Write the file, whole or not at all, readable by its owner only.
+
+        Args:
+            path: where; replaced when it is there.
+            passphrase: what opens it.
+            cost: ``moderate`` (256 MiB, about a second) for real keys, ``interactive`` (64 MiB) for demonstrations.
+        """
+        operations, memory = _COSTS[cost]
+        salt = secrets.token_bytes(pwhash.argon2id.SALTBYTES)
+        header = rfc8785.dumps({"kdf": "argon2id", "memory": memory, "operations": operations, "salt": salt.hex()})
+        box = secret.SecretBox(_derive(passphrase, salt, operations, memory))
+        sealed = bytes(box.encrypt(rfc8785.dumps(self._fields()), secrets.token_bytes(crypto_secretbox_NONCEBYTES)))
+        lines = (_FIRST_LINE, header, base64.b64encode(sealed), b"")
+        durable.write_file(path, b"\n".join(lines), 0o600)
+
+    @classmethod
+    def load(cls, path: Path, passphrase: str) -> "Keyring":
+        """Open a keyring file.
+
+        Raises:
+            Missing: there is no such file.
+            Malformed: not a keyring file.
+            WrongPassphrase: it does not open with this passphrase, or its content was altered.
+        """
+        try:
+            with path.open("rb") as file:
+                data = file.read(_LARGEST_FILE + 1)
+        except FileNotFoundError as error:
+            raise Missing(f"there is no keyring at {path}", hint="make one with: vigie member init") from error
+        salt, operations, memory, sealed = _parse(data)
+        try:
+            opened = secret.SecretBox(_derive(passphrase, salt, operations, memory)).decrypt(sealed)
+        except (exceptions.CryptoError, ValueError) as error:
+            raise WrongPassphrase(
+                "the keyring does not open with this passphrase",
+                hint="check the passphrase; if it is right, the file is damaged: restore it from a copy",
+            ) from error
+        return cls(_check_fields(opened))
+
+    def signer(self, use: str = "signing") -> Signer:
+        """The signer ``<member>/<use>`` for ``signing``, ``host`` or ``operator``.
+
+        Raises:
+            Missing: this member has no key for that use.
+        """
+        if use not in USES or use == "witness":
+            raise Missing(f"{use!r} is not a use that signs statements")
+        return Signer(f"{self.member}/{use}", self._seed(use))
+
+    def log_signer(self, origin: str) -> Signer:
+        """The signer of checkpoints; a log's key is named after its origin.
+
+        Raises:
+            Missing: this member is not a hub.
+        """
+        return Signer(origin, self._seed("log"))
+
+    def cosigner(self) -> Cosigner:
+        """The cosigner ``<member>/witness``.
+
+        Raises:
+            Missing: this member is not a witness.
+        """
+        return Cosigner(f"{self.member}/witness", self._seed("witness"))
+
+    def sealing(self) -> SealingPrivateKey:
+        """The key that opens results sealed to this member.
+
+        Raises:
+            Missing: this member receives no results.
+        """
+        return SealingPrivateKey.from_seed(self._seed("sealing"))
+
+    def oprf_seed(self) -> bytes:
+        """The 32-byte seed of this custodian's pseudonym keys.
+
+        Raises:
+            Missing: this member is not a custodian.
+        """
+        return self._seed("oprf")
+
+    def custodian(self, epoch: int) -> Custodian:
+        """This custodian's pseudonym key of an epoch.
+
+        Raises:
+            Missing: this member is not a custodian.
+        """
+        return Custodian.from_seed(self.oprf_seed(), self.convention_id, epoch)
+
+    def epoch_seed(self, epoch: int) -> bytes:
+        """The 32-byte seed from which the keys of this partner's lots of an epoch follow.
+
+        Raises:
+            Missing: never made, or forgotten to withdraw those lots.
+        """
+        return self._seed(f"epoch/{epoch}")
+
+    def epochs(self) -> tuple[int, ...]:
+        """Numbers of the epochs whose seeds are here, ascending."""
+        return tuple(sorted(int(match[1]) for use in self._seeds if (match := _EPOCH.fullmatch(use))))
+
+    def add_epoch(self, epoch: int, *, random: Random = secrets.token_bytes) -> None:
+        """Make the keys of a further epoch; nothing happens when they are there. :meth:`save` makes it last."""
+        if epoch < 1:
+            raise ValueError("epochs count from 1")
+        self._announced.add(epoch)
+        if "partner" in self.roles:
+            self._seeds.setdefault(f"epoch/{epoch}", random(32))
+
+    def forget_epoch(self, epoch: int) -> None:
+        """Delete an epoch's seed: all its lots are withdrawn for good, wherever copies are. :meth:`save` makes it last.
+
+        Raises:
+            Missing: there is none.
+        """
+        self._seed(f"epoch/{epoch}")
+        del self._seeds[f"epoch/{epoch}"]
+
+    def rotate_tls(self, now: datetime) -> None:
+        """Replace the TLS key and certificate; the convention must then be told the new one."""
+        key, certificate = issue_certificate(self.member, now)
+        self._tls = (key.decode(), certificate.decode())
+
+    def tls(self) -> tuple[bytes, bytes]:
+        """Private key and certificate, both PEM."""
+        return self._tls[0].encode(), self._tls[1].encode()
+
+    def card(self) -> Card:
+        """The public half."""
+        keys: dict[str, VerifierKey]
+        keys = {use: self.signer(use).verifier for use in ("signing", "host", "operator") if use in self._seeds}
+        if "witness" in self._seeds:
+            keys["witness"] = self.cosigner().verifier
+        oprf: dict[int, bytes] = {}
+        if "oprf" in self._seeds:
+            oprf = {epoch: self.custodian(epoch).public for epoch in sorted(self._announced)}
+        return Card(
+            name=self.member,
+            organisation=self.organisation,
+            convention=self.convention_id,
+            roles=self.roles,
+            certificate=ssl.PEM_cert_to_DER_cert(self._tls[1]),
+            keys=keys,
+            sealing=self.sealing().public if "sealing" in self._seeds else None,
+            log=self.log_signer("log").verifier.public if "log" in self._seeds else None,
+            oprf=oprf,
+        )
+
+    def _seed(self, use: str) -> bytes:
+        if use not in self._seeds:
+            raise Missing(f"the keyring of {self.member} has no key for {use}")
+        return self._seeds[use]
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "member": self.member,
+            "organisation": self.organisation,
+            "roles": list(self.roles),
+            "convention": self.convention_id,
+            "created": self.created,
+            "epochs": sorted(self._announced),
+            "seeds": {use: seed.hex() for use, seed in self._seeds.items()},
+            "tls": {"key": self._tls[0], "certificate": self._tls[1]},
+        }
+
+
+def _derive(passphrase: str, salt: bytes, operations: int, memory: int) -> bytes:
+    return pwhash.argon2id.kdf(secret.SecretBox.KEY_SIZE, passphrase.encode(), salt, operations, memory)
+
+
+def _parse(data: bytes) -> tuple[bytes, int, int, bytes]:
+    """Salt, operations, memory and sealed content. The parameters are bounded: a forged file must not eat the memory."""
+    try:
+        first, header, content, end = data.split(b"\n")
+        fields = json.loads(header)
+        if first != _FIRST_LINE or end or len(data) > _LARGEST_FILE or rfc8785.dumps(fields) != header:
+            raise ValueError("not this form")
+        if set(fields) != {"kdf", "memory", "operations", "salt"} or fields["kdf"] != "argon2id":
+            raise ValueError("other parameters")
+        operations, memory, salt = fields["operations"], fields["memory"], bytes.fromhex(fields["salt"])
+        if type(operations) is not int or not 1 <= operations <= _MOST_OPERATIONS:
+            raise ValueError("operations out of range")
+        if type(memory) is not int or not pwhash.argon2id.MEMLIMIT_MIN <= memory <= _MOST_MEMORY:
+            raise ValueError("memory out of range")
+        if len(salt) != pwhash.argon2id.SALTBYTES:
+            raise ValueError("wrong salt")
+        return salt, operations, memory, base64.b64decode(content, validate=True)
+    except (ValueError, TypeError, RecursionError, binascii.Error, rfc8785.CanonicalizationError) as error:
+        raise Malformed(
+            "this is not a keyring file", hint="give the file that `vigie member init` wrote, or restore it from a copy"
+        ) from error
+
+
+def _check_fields(opened: bytes) -> Mapping[str, Any]:
+    try:
+        fields: Mapping[str, Any] = json.loads(opened)
+        if not all(type(epoch) is int and epoch >= 1 for epoch in fields["epochs"]):
+            raise ValueError("not epochs")
+        for use, seed in fields["seeds"].items():
+            if len(bytes.fromhex(seed)) != (32 if _EPOCH.fullmatch(use) else _SEEDS[use]):
+                raise ValueError("wrong length")
+        check_names(fields["member"], fields["organisation"], fields["roles"])
+    except (ValueError, TypeError, LookupError, AttributeError, Malformed) as error:
+        # The passphrase opened it, so this program or a newer one wrote it.
+        raise StateError("the keyring opens but holds what this version does not know") from error
+    return fields
