@@ -51,19 +51,35 @@ def read(plain: bytes, schema: pa.Schema) -> pa.Table:
         MalformedSegment: a wrong length, padding that is not zeros, not an Arrow stream, another schema, nulls where
             there may be none, values that break their type, too large when decompressed, or anything after the stream.
     """
-    length = int.from_bytes(plain[:_LENGTH], "big")
-    if len(plain) < _LENGTH or size_class(_LENGTH + length) != len(plain):
-        raise MalformedSegment("the length of a part is not that of its content's size class")
-    if any(plain[_LENGTH + length :]):
-        raise MalformedSegment("the padding of a part is not zeros")
+    content = unpad(plain)
     try:
-        table = _read_stream(plain[_LENGTH : _LENGTH + length], schema)
+        table = _read_stream(content, schema)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, EOFError, MemoryError) as error:
         raise MalformedSegment("the content of a part is not a sound Arrow stream") from error
     if any(not field.nullable and table.column(place).null_count for place, field in enumerate(schema)):
         raise MalformedSegment("a part has nulls in a column that may have none")
     return table
+
+
+def pad(content: bytes) -> bytes:
+    """Frame content as a part: its length (4 bytes), itself, zeros up to the size class."""
+    size = size_class(_LENGTH + len(content))
+    return (len(content).to_bytes(_LENGTH, "big") + content).ljust(size, b"\0")
+
+
+def unpad(plain: bytes) -> bytes:
+    """Return the content of a framed part.
+
+    Raises:
+        MalformedSegment: a wrong length, or padding that is not zeros.
+    """
+    length = int.from_bytes(plain[:_LENGTH], "big")
+    if len(plain) < _LENGTH or size_class(_LENGTH + length) != len(plain):
+        raise MalformedSegment("the length of a part is not that of its content's size class")
+    if any(plain[_LENGTH + length :]):
+        raise MalformedSegment("the padding of a part is not zeros")
+    return plain[_LENGTH : _LENGTH + length]
 
 
 def segment_id(ciphertext: bytes) -> bytes:
@@ -79,8 +95,7 @@ def segment_root(ids: Sequence[bytes]) -> bytes:
 def _cut(table: pa.Table, cap: int) -> Iterator[bytes]:
     content = _stream(table) if table.nbytes <= MAX_OPEN_BYTES // 2 else b""
     if content and size_class(_LENGTH + len(content)) <= cap:
-        size = size_class(_LENGTH + len(content))
-        yield (len(content).to_bytes(_LENGTH, "big") + content).ljust(size, b"\0")
+        yield pad(content)
         return
     if table.num_rows < 2:
         raise ValueError("one row does not fit in a part")

@@ -1,0 +1,157 @@
+"""Opened results as files for people and for tools: Parquet, CSV, XLSX, in French or English.
+
+Parquet keeps the names of the schema and its metadata. CSV and XLSX have headings in words; what the recipient may not
+see stays empty under a heading that says so, and the first sheet (or the file beside the CSV) says what the list is, how
+fresh its sources are, and what its level of assurance does not stop.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vigie import durable
+from vigie.datasets import SIREN
+from vigie.result import TOPICS
+
+FORMATS = ("parquet", "csv", "xlsx")
+METADATA = b"vigie"
+"""Key of the Parquet metadata under which an exported list says what it is."""
+LANGUAGES = ("fr", "en")
+
+_HEADINGS: Mapping[str, tuple[str, str]] = {
+    SIREN: ("SIREN", "SIREN"),
+    "level": ("Niveau d'alerte", "Alert level"),
+    "score": ("Score", "Score"),
+    **TOPICS,
+    "other_sources": ("Autres sources (total)", "Other sources (total)"),
+}
+_LEVELS_EN: Mapping[str, str] = {
+    "Alerte seuil F1": "Alert, threshold F1 (high)",
+    "Alerte seuil F2": "Alert, threshold F2 (moderate)",
+    "Pas d'alerte": "No alert",
+}
+_WITHHELD = ("non communiqué", "withheld")
+
+
+def heading(column: str, language: str) -> str:
+    """Return the words that stand above a column."""
+    place = LANGUAGES.index(language)
+    if column in _HEADINGS:
+        return _HEADINGS[column][place]
+    if column.startswith("reason_"):
+        number, _, rest = column.removeprefix("reason_").partition("_")
+        what = {
+            "": ("Motif", "Reason"),
+            "contribution": ("Poids du motif", "Weight of reason"),
+            "value": ("Valeur du motif", "Value of reason"),
+        }.get(rest, (rest, rest))
+        return f"{what[place]} {number}"
+    return column
+
+
+def write(table: pa.Table, about: Mapping[str, Any], target: Path, *, form: str, language: str) -> None:
+    """Write an opened result to ``target``, whole or not at all."""
+    if form == "parquet":
+        metadata = {METADATA: json.dumps(about, ensure_ascii=False).encode()}
+        buffer = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
+        durable.write_file(target, buffer.getvalue())
+    elif form == "csv":
+        durable.write_file(target, _csv(table, about, language))
+        durable.write_file(target.with_suffix(".txt"), "\n".join(notice(about, language)).encode() + b"\n")
+    else:
+        durable.write_file(target, _xlsx(table, about, language))
+
+
+def reason_in_words(name: str | None, about: Mapping[str, Any], language: str) -> str | None:
+    """Return what a feature means, for a person; its name when the result does not say."""
+    if name is None:
+        return None
+    feature = about.get("features", {}).get(name, {})
+    return str(feature.get(language) or name)
+
+
+def notice(about: Mapping[str, Any], language: str) -> list[str]:
+    """Return the lines that go with every list: what it is, its sources, what is withheld, what is not protected."""
+    french = language == "fr"
+    withheld = about.get("withheld", {})
+    lines = [
+        str(about.get(f"notice_{language}", "")),
+        f"{'Période' if french else 'Period'} : {about.get('period', '')}",
+        f"{'Finalité' if french else 'Purpose'} : {about.get('purpose', '')}",
+        f"{'Niveau de garantie' if french else 'Assurance level'} : {about.get('level', '')}",
+        *(f"  - {limit}" for limit in about.get("limits", [])),
+    ]
+    for dataset, source in sorted(about.get("freshness", {}).items()):
+        lines.append(
+            f"{dataset} : {source.get('partner', '')}, "
+            f"{'données arrêtées au' if french else 'data as of'} {source.get('as_of', '')}"
+        )
+    missing = about.get("missing_partners", [])
+    if missing:
+        lines.append(f"{'Partenaires absents' if french else 'Missing partners'} : {', '.join(missing)}")
+    for column, labels in sorted(withheld.items()):
+        lines.append(f"{heading(column, language)} : {_WITHHELD[not french]} ({', '.join(labels)})")
+    return [line for line in lines if line]
+
+
+def rows_for_people(table: pa.Table, about: Mapping[str, Any], language: str) -> tuple[list[str], list[list[Any]]]:
+    """Return headings and rows with levels and reasons in words; denied cells stay ``None``, never 0."""
+    withheld = about.get("withheld", {})
+    place = LANGUAGES.index(language)
+    headings = [
+        heading(name, language) + (f" ({_WITHHELD[place]})" if name in withheld else "") for name in table.column_names
+    ]
+    columns: list[list[Any]] = []
+    for name in table.column_names:
+        values = table.column(name).to_pylist()
+        if name == "level" and language == "en":
+            values = [_LEVELS_EN.get(value, value) for value in values]
+        elif name in ("reason_1", "reason_2", "reason_3"):
+            values = [reason_in_words(value, about, language) for value in values]
+        columns.append(values)
+    return headings, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _csv(table: pa.Table, about: Mapping[str, Any], language: str) -> bytes:
+    headings, rows = rows_for_people(table, about, language)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=";", lineterminator="\r\n")
+    writer.writerow(headings)
+    writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
+    # The byte-order mark is what makes the accents right in the spreadsheet that agents use.
+    return b"\xef\xbb\xbf" + buffer.getvalue().encode()
+
+
+def _xlsx(table: pa.Table, about: Mapping[str, Any], language: str) -> bytes:
+    import xlsxwriter
+
+    headings, rows = rows_for_people(table, about, language)
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True, "nan_inf_to_errors": True, "strings_to_formulas": False})
+    bold, grey = book.add_format({"bold": True}), book.add_format({"bg_color": "#DDDDDD", "italic": True})
+    sheet = book.add_worksheet("Liste" if language == "fr" else "List")
+    withheld = about.get("withheld", {})
+    for place, (name, text) in enumerate(zip(table.column_names, headings, strict=True)):
+        sheet.write_string(0, place, text, grey if name in withheld else bold)
+    for line, row in enumerate(rows, start=1):
+        for place, cell in enumerate(row):
+            if isinstance(cell, str):
+                sheet.write_string(line, place, cell)
+            elif cell is not None:
+                sheet.write_number(line, place, float(cell))
+    sheet.freeze_panes(1, 1)
+    sheet.autofilter(0, 0, max(len(rows), 1), max(len(headings) - 1, 0))
+    sheet.set_column(0, len(headings), 18)
+    about_sheet = book.add_worksheet("À lire" if language == "fr" else "Read me")
+    about_sheet.set_column(0, 0, 120)
+    for line, text in enumerate(notice(about, language)):
+        about_sheet.write_string(line, 0, text)
+    book.close()
+    return buffer.getvalue()
