@@ -1,11 +1,11 @@
-"""The Merkle tree of the journal over plain hashes and integers (RFC 6962 section 2.1, RFC 9162 section 2.1).
+r"""The Merkle tree of the journal over plain hashes and integers (RFC 6962 section 2.1, RFC 9162 section 2.1).
 
 ::
 
     level 2            (2,0)                  A tree of 7 leaves. (level, index) is the *complete* subtree over the
-                    /         \\               leaves [index * 2**level, (index + 1) * 2**level): it never changes
+                    /         \               leaves [index * 2**level, (index + 1) * 2**level): it never changes
     level 1     (1,0)         (1,1)   (1,2)   again, so it is the one thing that a store keeps. Every root and every
-                /   \\         /   \\   /   \\   proof of any past or present size is made from complete subtrees.
+                /   \         /   \   /   \   proof of any past or present size is made from complete subtrees.
     level 0   (0,0)(0,1)  (0,2)(0,3) (0,4)(0,5)  (0,6)
 
 The rule it keeps: a verifier here never trusts a length. Hashes have 32 bytes, a proof has exactly the hashes that its
