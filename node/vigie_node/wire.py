@@ -1,13 +1,11 @@
 """The node's calls to the hub: thin codecs over the generated stubs, with bytes and our own errors on this side."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
-import grpc
 import grpc.aio
 
-from vigie import wire
+from vigie.client import our_errors
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 
@@ -16,15 +14,6 @@ DEADLINE = 60.0
 
 EVALUATE_DEADLINE = 120.0
 STREAM_DEADLINE = 3600.0
-
-
-@contextmanager
-def our_errors() -> Iterator[None]:
-    """Turn a failed call into the error that the hub meant."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise wire.from_rpc(error) from error
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""The convention: the signed agreement as a file, read strictly and asked questions (docs/spec/convention.md).
+
+Nothing happens that the convention does not name. This package reads one text; who signed it, and what it amends, is
+judged by :mod:`vigie.chain`.
+"""
+
+from vigie.convention.model import (
+    LEVELS,
+    OUTPUTS,
+    Convention,
+    Custodian,
+    DatasetRule,
+    Declassification,
+    EnclaveRule,
+    Epoch,
+    Grant,
+    Member,
+    Purpose,
+)
+from vigie.convention.reading import parse
+
+__all__ = [
+    "LEVELS",
+    "OUTPUTS",
+    "Convention",
+    "Custodian",
+    "DatasetRule",
+    "Declassification",
+    "EnclaveRule",
+    "Epoch",
+    "Grant",
+    "Member",
+    "Purpose",
+    "parse",
+]
