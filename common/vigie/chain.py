@@ -1,80 +1,164 @@
-"""The chain of conventions: the first one and its amendments, each signed by everyone who must.
+"""The chain of conventions: each signed by all its signatories and, when it amends one, by all of that one's too.
 
-A convention is signed by all its signatories and, when it amends another, by all of that one's too, and by nobody else.
-Statements are judged under the convention that they name, which is the current one or an ancestor of it.
+Rules kept (protocol section 3): identity and journal origin never change, each names the digest of the one before it and
+counts one version up, and a signature that is missing, wrong or not called for refuses the whole. Whoever holds a chain
+has verified it: there is no way to make one with an unverified convention in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
-from vigie import convention, note, statement
-from vigie.convention import Convention
-from vigie.errors import BadSignature, MalformedConvention, Missing, Refused
+from vigie import note, statement
+from vigie.convention import Convention, parse
+from vigie.errors import BadSignature, MalformedConvention, Refused
 from vigie.note import VerifierKey
+from vigie.statement import Statement
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Where the signing of a convention stands.
+
+    Attributes:
+        signed: keys that signed, and were called for.
+        missing: keys that have yet to sign, in the order of the convention's signatories, then the earlier one's.
+    """
+
+    signed: tuple[VerifierKey, ...]
+    missing: tuple[VerifierKey, ...]
+
+
+def required_keys(convention: Convention, amended: Convention | None) -> tuple[VerifierKey, ...]:
+    """The signing keys of every signatory of a convention and of the one that it amends, each once.
+
+    A signatory whose key changes signs with both: the old key agrees to the change, the new one proves that it is held.
+    """
+    keys = [convention.verifier(name, "signing") for name in convention.signatories]
+    if amended is not None:
+        keys += [amended.verifier(name, "signing") for name in amended.signatories]
+    return tuple(dict.fromkeys(keys))
+
+
+def signatures(signed: Statement, convention: Convention, amended: Convention | None) -> Signatures:
+    """Verify every signature line that is there, and say who is missing.
+
+    Raises:
+        BadSignature: a line fails, is not called for, or stands twice.
+    """
+    required = required_keys(convention, amended)
+    called = {(key.name, key.key_id) for key in required}
+    lines = [(line.name, line.key_id) for line in signed.note.signatures]
+    for name, key_id in lines:
+        if (name, key_id) not in called:
+            raise BadSignature(
+                f"the convention carries a signature by {name!r} ({key_id.hex()}), which it does not call for",
+                hint="only the signing keys of its signatories, and of those of the one that it amends, may stand there",
+            )
+    if len(set(lines)) != len(lines):
+        raise BadSignature("the convention carries two signatures of one key")
+    verified = note.verify(signed.note, required)
+    return Signatures(
+        signed=tuple(key for key in required if key in verified),
+        missing=tuple(key for key in required if key not in verified),
+    )
+
+
+def check_successor(convention: Convention, amended: Convention | None) -> None:
+    """Refuse a convention that does not follow the one that it should.
+
+    Args:
+        convention: the newer one.
+        amended: the one before it; None when ``convention`` should be the first.
+
+    Raises:
+        Refused: claim ``previous``, ``version``, ``id``, ``origin``, ``epoch`` or ``buckets``.
+    """
+    if amended is None:
+        if convention.previous is not None:
+            raise Refused(
+                "previous",
+                expected="all conventions from the first on",
+                found=f"version {convention.version} without the one that it amends",
+                hint="give every earlier convention too",
+            )
+        return
+    pairs = (
+        ("version", str(amended.version + 1), str(convention.version)),
+        ("previous", amended.digest.hex(), convention.previous.hex() if convention.previous else "none"),
+        ("id", amended.id, convention.id),
+        ("origin", amended.origin, convention.origin),
+    )
+    for claim, expected, found in pairs:
+        if expected != found:
+            raise Refused(
+                claim, expected=expected, found=found, hint="id and origin never change; amend the newest one"
+            )
 
 
 @dataclass(frozen=True)
 class ConventionChain:
-    """Verified conventions, oldest first. Made by :meth:`open`, :meth:`accept` and :meth:`extend` only."""
+    """Verified conventions from the first to the current one. Made by :meth:`open` and :meth:`accept` only.
+
+    Attributes:
+        raws: the signed notes, oldest first, exactly as received.
+        conventions: the same as values.
+    """
 
     raws: tuple[bytes, ...]
     conventions: tuple[Convention, ...]
+    _by_digest: Mapping[bytes, Convention]
 
     @classmethod
-    def open(cls, raws: Sequence[bytes], *, now: datetime | None = None) -> "ConventionChain":
-        """Verify a chain from its first convention.
+    def open(cls, raws: Sequence[bytes], *, now: datetime | None = None) -> Self:
+        """Verify signed conventions and put them in order.
 
         Args:
-            raws: signed conventions, oldest first.
-            now: when given, the newest one must be in force at that moment.
+            raws: signed notes in any order; the same convention twice counts once.
+            now: when given, the newest must be in force then (aware, UTC).
 
         Raises:
-            MalformedStatement, MalformedConvention: one of them is not a convention.
-            BadSignature: a signature is missing, wrong or of somebody who is not a signatory.
-            Refused: one does not amend the one before it, or the newest is out of its dates.
+            MalformedStatement, MalformedConvention: not a convention.
+            BadSignature: a signature is missing, wrong, or not called for.
+            Refused: they do not form one chain (claims of :func:`check_successor`), or claim ``dates``.
         """
         if not raws:
-            raise Missing("there is no convention")
-        verified: list[Convention] = []
-        for raw in raws:
-            verified.append(_verify(raw, verified[-1] if verified else None))
-        made = cls(tuple(raws), tuple(verified))
+            raise MalformedConvention("there is no convention", hint="give the signed file of the convention")
+        read = [(statement.parse(raw, kind="convention"), raw) for raw in raws]
+        distinct = {one.digest: (parse(one.payload), one, raw) for one, raw in read}
+        ordered = sorted(distinct.values(), key=lambda entry: entry[0].version)
+        amended: Convention | None = None
+        for convention, signed, _ in ordered:
+            _check(signed, convention, amended)
+            amended = convention
+        conventions = tuple(convention for convention, _, _ in ordered)
+        chain = cls(tuple(raw for _, _, raw in ordered), conventions, {one.digest: one for one in conventions})
         if now is not None:
-            made.check_in_force(now)
-        return made
+            chain.check_in_force(now)
+        return chain
 
     @classmethod
-    def accept(
-        cls, raws: Sequence[bytes], newest_seen: bytes | None, *, now: datetime | None = None
-    ) -> "ConventionChain":
-        """Verify a chain that must contain the newest convention that was accepted before.
+    def accept(cls, raws: Sequence[bytes], newest_seen: bytes | None, *, now: datetime | None = None) -> Self:
+        """Open a chain for someone who has accepted conventions before, and refuse a step back.
 
         Args:
             raws: as for :meth:`open`.
-            newest_seen: digest of the newest convention accepted so far; None accepts any chain.
+            newest_seen: digest of the newest convention accepted so far; None for the first time.
             now: as for :meth:`open`.
 
         Raises:
-            Refused: the chain ends before the newest convention seen, or leaves it out.
+            Refused: claim ``newest``: the chain does not lead over the newest convention seen.
         """
-        made = cls.open(raws, now=now)
-        if newest_seen is not None and made.by_digest(newest_seen) is None:
+        chain = cls.open(raws, now=now)
+        if newest_seen is not None and chain.by_digest(newest_seen) is None:
             raise Refused(
-                "convention",
-                expected=f"the newest convention seen here ({newest_seen.hex()[:16]}) or an amendment of it",
-                found=f"version {made.current.version} ({made.digest.hex()[:16]})",
-                hint="an older convention was put in place of a newer one: restore the newer file",
+                "newest",
+                expected=f"the convention {newest_seen.hex()}, which was accepted before, or one that amends it",
+                found=f"version {chain.current.version}, {chain.digest.hex()}",
+                hint="an older convention, or another history, is never taken: ask for the newest file",
             )
-        return made
-
-    def extend(self, raw: bytes) -> "ConventionChain":
-        """Return the chain with one more amendment, verified.
-
-        Raises:
-            As :meth:`open`.
-        """
-        return ConventionChain((*self.raws, raw), (*self.conventions, _verify(raw, self.current)))
+        return chain
 
     @property
     def current(self) -> Convention:
@@ -87,91 +171,49 @@ class ConventionChain:
         return self.current.digest
 
     def by_digest(self, digest: bytes) -> Convention | None:
-        """The convention of the chain with that digest, or None."""
-        return next((found for found in self.conventions if found.digest == digest), None)
+        """The convention with that digest, current or not; None when it is not in the chain."""
+        return self._by_digest.get(digest)
 
     def is_current(self, digest: bytes) -> bool:
-        """Whether ``digest`` names the newest convention."""
+        """Whether that digest names the newest convention."""
         return digest == self.digest
 
-    def check_in_force(self, now: datetime) -> None:
-        """Refuse a moment on which the newest convention is not in force.
+    def extend(self, raw: bytes, *, now: datetime | None = None) -> Self:
+        """A chain with one more convention at its end.
 
         Raises:
-            Refused: saying from when to when it is.
+            As :meth:`open`; Refused also when ``raw`` does not come after the newest, or is it.
         """
-        current = self.current
-        if not current.in_force(now):
+        signed = statement.parse(raw, kind="convention")
+        convention = parse(signed.payload)
+        _check(signed, convention, self.current)
+        conventions = (*self.conventions, convention)
+        chain = type(self)((*self.raws, raw), conventions, {one.digest: one for one in conventions})
+        if now is not None:
+            chain.check_in_force(now)
+        return chain
+
+    def check_in_force(self, now: datetime) -> None:
+        """Refuse when the newest convention is not in force.
+
+        Raises:
+            Refused: claim ``dates``.
+        """
+        if not self.current.in_force(now):
             raise Refused(
                 "dates",
-                expected=f"a day from {current.start.isoformat()} to {current.end.isoformat()}",
+                expected=f"a day from {self.current.start.isoformat()} to {self.current.end.isoformat()}",
                 found=now.date().isoformat(),
-                hint="the signatories must amend the convention"
-                if now.date() > current.end
-                else "is the clock of this machine right?",
+                hint="the signatories must amend the convention, or this machine's clock is wrong",
             )
 
 
-def required_signers(found: Convention, previous: Convention | None) -> dict[VerifierKey, str]:
-    """Return the keys that must have signed a convention, with the member of each."""
-    wanted = {found.verifier(name, "signing"): name for name in found.signatories}
-    if previous is not None:
-        wanted |= {previous.verifier(name, "signing"): name for name in previous.signatories}
-    return wanted
-
-
-def signed_by(raw: bytes, previous: Convention | None = None) -> tuple[Convention, frozenset[str], frozenset[str]]:
-    """Say who signed a convention that may not be complete: (convention, members who did, members who did not).
-
-    Raises:
-        MalformedStatement, MalformedConvention: not a convention.
-        BadSignature: a signature is wrong, or of somebody who is not a signatory.
-    """
-    opened = statement.parse(raw, kind="convention")
-    found = convention.parse(opened.payload)
-    wanted = required_signers(found, previous)
-    have = note.verify(opened.note, wanted)
-    names = {(key.name, key.key_id) for key in wanted}
-    for line in opened.note.signatures:
-        if (line.name, line.key_id) not in names:
-            raise BadSignature(
-                f"the convention carries a signature of {line.name!r}, which is not the signing key of a signatory",
-                hint="only signatories sign a convention, each with the key that stands in it; remove that line",
-            )
-    return found, frozenset(wanted[key] for key in have), frozenset(wanted[key] for key in set(wanted) - have)
-
-
-def _verify(raw: bytes, previous: Convention | None) -> Convention:
-    found, _, missing = signed_by(raw, previous)
-    if missing:
+def _check(signed: Statement, convention: Convention, amended: Convention | None) -> None:
+    check_successor(convention, amended)
+    found = signatures(signed, convention, amended)
+    if found.missing:
         raise BadSignature(
-            f"the convention is not signed by {', '.join(sorted(missing))}",
-            hint="every signatory must sign"
-            + (", those of the convention that it amends too" if previous is not None else ""),
+            f"version {convention.version} of the convention lacks the signature of "
+            + ", ".join(f"{key.name} ({key.key_id.hex()})" for key in found.missing),
+            hint="every signatory signs, and on an amendment every signatory of the amended convention too",
         )
-    if previous is None:
-        if found.previous is not None:
-            raise Refused("previous", expected="a first convention", found="an amendment without what it amends")
-        return found
-    if found.previous != previous.digest:
-        raise Refused(
-            "previous",
-            expected=f"the digest of the convention that it amends, {previous.digest.hex()[:16]}",
-            found=(found.previous or b"").hex()[:16] or "none",
-        )
-    if (found.id, found.origin, found.hub) != (previous.id, previous.origin, previous.hub):
-        raise Refused("identity", expected="the same id, origin and hub", found="others")
-    if found.version != previous.version + 1:
-        raise Refused("version", expected=str(previous.version + 1), found=str(found.version))
-    _same_epoch_keys(found, previous)
-    return found
-
-
-def _same_epoch_keys(found: Convention, previous: Convention) -> None:
-    """An epoch's custodians make its pseudonyms: the same number with other keys would mis-join silently."""
-    before = {epoch.number: epoch.custodians for epoch in previous.epochs}
-    for epoch in found.epochs:
-        if before.get(epoch.number, epoch.custodians) != epoch.custodians:
-            raise MalformedConvention(
-                f"[[pseudonyms.epoch]] {epoch.number}: its custodians changed", hint="add a new epoch with a new number"
-            )

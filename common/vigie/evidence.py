@@ -1,116 +1,120 @@
-"""What an enclave claims, measured and judged (docs/spec/evidence.md, protocol section 7).
+"""What an enclave is: measuring its files, and what its evidence is worth (docs/spec/evidence.md).
 
-The measurement is a hash of everything that an enclave can read or map and of how it is started. The assurance level is
-computed here by whoever verifies, and never claimed by the enclave.
+The rule kept: the assurance level is computed here by whoever verifies, from what was verified, and is never taken from
+the one who claims it. Every level comes with the sentences of what it does not stop.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import rfc8785
 
 from vigie.bodies import Evidence
 from vigie.convention import LEVELS, Convention
-from vigie.errors import InputError, MalformedStatement
+from vigie.errors import ConfigError, MalformedStatement, Refused
+
+SPEC_VERSION: Final = 1
+"""Version of docs/spec/evidence.md."""
 
 ENFORCED: Final = "enforced"
-"""State of a layer that was applied and read back; any other word says why it is not there."""
+"""State of a layer that holds. A layer's value is ``<state>`` or ``<state>: <detail>``; only this state counts."""
+
+_SIMULATED: Final = (
+    "Level A0: simulated, or a layer that the convention requires was missing; this run protects nothing."
+)
+_HUB_KERNEL: Final = (
+    "Level A1: isolation enforced by the hub's own kernel; the hub administrator could read data while a job runs."
+)
+_BOOT: Final = (
+    "Level A2: a TPM quote covers what was started; the hub administrator could still read data while a job runs."
+)
+_HARDWARE: Final = (
+    "Level A3: the maker of the processor is trusted; side channels and attacks with access to the machine remain."
+)
+_ELSEWHERE: Final = (
+    "Level A4: the maker of the processor and an operator other than the hub are trusted; side channels remain."
+)
+_RELEASED: Final = (
+    "The hub alone cannot decrypt stored extracts: a partner released the key for this job, at this time, to this code "
+    "hash."
+)
 
 LIMITS: Final[Mapping[str, tuple[str, ...]]] = {
-    "A0": (
-        "Level A0: simulated, or a layer that the convention requires was missing; this run protects nothing.",
-    ),
-    "A1": (
-        "Level A1: isolation enforced by the hub's own kernel; the hub administrator could read data while a job runs.",
-        "The hub alone cannot decrypt stored extracts: a partner released the key for this job, at this time, to this "
-        "code hash.",
-    ),
-}  # fmt: skip
-"""What each level does not stop, as printed on every result; :func:`limits` adds the layers that were missing."""
+    "A0": (_SIMULATED,),
+    "A1": (_HUB_KERNEL, _RELEASED),
+    "A2": (_BOOT, _RELEASED),
+    "A3": (_HARDWARE, _RELEASED),
+    "A4": (_ELSEWHERE, _RELEASED),
+}
+"""For each assurance level, what it does not stop and what it does; :func:`limits` adds the layers that were missing."""
+
+_FRENCH: Final[Mapping[str, str]] = {
+    _SIMULATED: "Niveau A0 : simulation, ou absence d'une protection exigée par la convention ; ce calcul n'était pas "
+    "protégé.",
+    _HUB_KERNEL: "Niveau A1 : l'isolation est assurée par le noyau de la plate-forme elle-même ; son administrateur "
+    "pourrait lire les données pendant un calcul.",
+    _BOOT: "Niveau A2 : une attestation TPM couvre ce qui a démarré ; l'administrateur de la plate-forme pourrait encore "
+    "lire les données pendant un calcul.",
+    _HARDWARE: "Niveau A3 : le fabricant du processeur est cru ; restent les canaux auxiliaires et les attaques avec accès "
+    "à la machine.",
+    _ELSEWHERE: "Niveau A4 : le fabricant du processeur et un exploitant autre que la plate-forme sont crus ; restent les "
+    "canaux auxiliaires.",
+    _RELEASED: "La plate-forme seule ne peut pas déchiffrer les extraits déposés : un partenaire a remis la clef pour ce "
+    "calcul, à ce moment, à ce code.",
+}
 
 
-@dataclass(frozen=True)
-class MeasuredFile:
+class MeasuredFile(NamedTuple):
     """One file of an enclave root: its path below the root, with ``/``, and the SHA-256 of its content."""
 
     path: str
     sha256: bytes
 
 
-def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> list[MeasuredFile]:
-    """Return every file below ``root``, sorted by path.
+def limits(claim: Evidence, convention: Convention, *, language: Literal["fr", "en"] = "en") -> tuple[str, ...]:
+    """The sentences to print on whatever a run under this evidence yields: its level, and the layers that were missing."""
+    sentences = LIMITS[level(claim, convention)]
+    if language == "fr":
+        sentences = tuple(_FRENCH[sentence] for sentence in sentences)
+        opening, none = "Protections indisponibles sur cet hôte :", "aucune"
+    else:
+        opening, none = "Layers that were unavailable on this host:", "none"
+    return (*sentences, f"{opening} {', '.join(absent_layers(claim)) or none}.")
 
-    Args:
-        root: an enclave root. A symbolic link is measured as the text of its target.
-        digest: how to hash one file; a launcher gives one that remembers what it hashed before.
 
-    Raises:
-        InputError: there is no such folder, or something in it is neither a file nor a link.
+def is_enforced(state: str) -> bool:
+    """Whether a layer's value says that it holds: ``enforced``, or ``enforced: <detail>``."""
+    return state == ENFORCED or state.startswith(f"{ENFORCED}: ")
+
+
+def required_layers(convention: Convention) -> tuple[str, ...]:
+    """Names of the layers that a convention demands."""
+    return convention.enclave.layers
+
+
+def missing_layers(evidence: Evidence, convention: Convention) -> tuple[str, ...]:
+    """Demanded layers that the evidence does not name as enforced, in the convention's order."""
+    return tuple(layer for layer in required_layers(convention) if not is_enforced(evidence.layers.get(layer, "")))
+
+
+def absent_layers(evidence: Evidence) -> tuple[str, ...]:
+    """All layers that the evidence itself names as not enforced, sorted."""
+    return tuple(sorted(layer for layer, state in evidence.layers.items() if not is_enforced(state)))
+
+
+def level(evidence: Evidence, convention: Convention) -> str:
+    """Compute the assurance level of evidence whose signatures hold.
+
+    Software evidence reaches A1 when every demanded layer is enforced. Evidence that names hardware needs a verifier of
+    that platform, which this version does not have: it counts as A0, so that nothing is released on its word.
     """
-    if not root.is_dir():
-        raise InputError(f"there is no enclave root at {root.name}", hint="vigie-hub init makes it")
-    hashed = digest or file_digest
-    return sorted((_measured(root, path, hashed) for path in _below(root)), key=lambda one: one.path.encode())
-
-
-def _below(root: Path) -> Iterator[Path]:
-    for path in root.rglob("*"):
-        if path.is_symlink() or not path.is_dir():
-            yield path
-
-
-def _measured(root: Path, path: Path, digest: Callable[[Path], bytes]) -> MeasuredFile:
-    name = path.relative_to(root).as_posix()
-    if path.is_symlink():
-        return MeasuredFile(name, hashlib.sha256(b"link\0" + path.readlink().as_posix().encode()).digest())
-    if not path.is_file():
-        raise InputError(f"the enclave root holds something that is not a file: {name}")
-    return MeasuredFile(name, digest(path))
-
-
-def file_digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def measurement(files: list[MeasuredFile], launch: Mapping[str, Any]) -> bytes:
-    """Return the measurement of an enclave: SHA-256 of RFC 8785 of {files: [[path, sha256] …], launch}, 32 bytes.
-
-    Args:
-        files: sorted, as :func:`measure_tree` gives them.
-        launch: canonical launch arguments, environment and policy text; paths in it are below the root.
-
-    Raises:
-        InputError: two files have one path, or ``launch`` has no canonical form.
-    """
-    paths = [one.path for one in files]
-    if len(set(paths)) != len(paths) or sorted(paths, key=str.encode) != paths:
-        raise InputError("the files of an enclave root are not sorted, or one stands twice")
-    try:
-        text = rfc8785.dumps({"files": [[one.path, one.sha256.hex()] for one in files], "launch": dict(launch)})
-    except rfc8785.CanonicalizationError as error:
-        raise InputError("the launch settings of the enclave have no canonical form") from error
-    return hashlib.sha256(b"vigie/measurement/v1\n" + text).digest()
-
-
-def missing_layers(claim: Evidence, convention: Convention) -> tuple[str, ...]:
-    """Return the layers that the convention requires and that were not enforced, in the convention's order."""
-    return tuple(layer for layer in convention.enclave.layers if claim.layers.get(layer) != ENFORCED)
-
-
-def level(claim: Evidence, convention: Convention) -> str:
-    """Return the assurance level of some evidence, as its verifier computes it.
-
-    Software evidence reaches A1 when every required layer was enforced. Evidence of hardware needs a verifier of that
-    platform, which this version does not have: it counts as A0, so that nothing is released on its word.
-    """
-    if claim.platform == "software" and not missing_layers(claim, convention):
-        return "A1"
-    return "A0"
+    if evidence.platform != "software" or missing_layers(evidence, convention):
+        return "A0"
+    return "A1"
 
 
 def at_least(found: str, wanted: str) -> bool:
@@ -124,10 +128,117 @@ def at_least(found: str, wanted: str) -> bool:
     return LEVELS.index(found) >= LEVELS.index(wanted)
 
 
-def limits(claim: Evidence, convention: Convention) -> tuple[str, ...]:
-    """Return what a run under this evidence does not stop, in sentences for the result."""
-    absent = sorted(name for name, state in claim.layers.items() if state != ENFORCED)
-    return (
-        *LIMITS[level(claim, convention)],
-        f"Layers that were unavailable on this host: {', '.join(absent) or 'none'}.",
-    )
+def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = ()) -> str:
+    """Hold evidence against what a convention demands, and return its level.
+
+    Args:
+        evidence: its signatures already judged.
+        convention: the one that it names.
+        datasets: those whose own minimum level counts too.
+
+    Raises:
+        Refused: claim ``platform``, ``layers`` or ``level``.
+    """
+    rule = convention.enclave
+    if evidence.platform not in rule.platforms:
+        raise Refused("platform", expected=f"one of {', '.join(rule.platforms)}", found=evidence.platform)
+    if missing := missing_layers(evidence, convention):
+        named = ", ".join(f"{layer} ({evidence.layers.get(layer, 'not named')})" for layer in missing)
+        raise Refused("layers", expected=f"{', '.join(rule.layers)}, all enforced", found=f"not enforced: {named}")
+    found = level(evidence, convention)
+    wanted = {rule.minimum_level: "the convention"}
+    wanted |= {convention.datasets[name].minimum_level: f"dataset {name}" for name in datasets}
+    highest = max(wanted, key=LEVELS.index)
+    if not at_least(found, highest):
+        raise Refused("level", expected=f"{highest} or better, for {wanted[highest]}", found=found)
+    return found
+
+
+def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> list[MeasuredFile]:
+    """Hash every file below a folder, sorted by the UTF-8 bytes of the relative path.
+
+    A symbolic link counts as a file whose content is ``vigie/link/v1``, a line end and its target, and must stay inside
+    the root: what can be reached is what is measured.
+
+    Args:
+        root: an enclave root.
+        digest: how to hash one plain file; a launcher may give one that remembers what it hashed before.
+
+    Raises:
+        ConfigError: no such folder, a byte-code file, a link that leaves the root, a file that is not plain, an unreadable
+            file, or a name that is not UTF-8.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"there is no enclave root at {root}", hint="`vigie-hub init` builds it")
+    hashed = digest or file_digest
+    found: list[MeasuredFile] = []
+    try:
+        for folder, folders, files in os.walk(root, onerror=_raise, followlinks=False):
+            linked = [name for name in folders if (Path(folder) / name).is_symlink()]
+            for name in (*files, *linked):
+                path = Path(folder) / name
+                found.append(MeasuredFile(_relative(path, root), _hash(path, root, hashed)))
+    except OSError as error:
+        raise ConfigError(f"the enclave root {root} cannot be read whole: {error.strerror}") from error
+    return sorted(found, key=lambda one: one.path.encode())
+
+
+def file_digest(path: Path) -> bytes:
+    """SHA-256 of a file's content; a link is not followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def measurement(files: Iterable[tuple[str, bytes]], launch: Mapping[str, Any]) -> bytes:
+    """The measurement that members approve, 32 bytes (protocol section 7).
+
+    SHA-256 of ``vigie/measurement/v1``, a line end, and RFC 8785 of ``{"files": [[path, hex], …], "launch": launch}``
+    with the files sorted by the UTF-8 bytes of their paths.
+
+    Args:
+        files: relative POSIX path and SHA-256 of everything that the enclave can read or map.
+        launch: canonical arguments, environment and policy text.
+
+    Raises:
+        ConfigError: a path stands twice, or ``launch`` has no canonical form.
+    """
+    ordered = sorted(files, key=lambda entry: entry[0].encode())
+    if len({path for path, _ in ordered}) != len(ordered):
+        raise ConfigError("a path stands twice among the files to measure")
+    try:
+        body = rfc8785.dumps({"files": [[path, digest.hex()] for path, digest in ordered], "launch": dict(launch)})
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise ConfigError(
+            "the launch description has no canonical form", hint="it is JSON, without huge numbers"
+        ) from error
+    return hashlib.sha256(b"vigie/measurement/v1\n" + body).digest()
+
+
+def _relative(path: Path, root: Path) -> str:
+    relative = path.relative_to(root).as_posix()
+    try:
+        relative.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError("a file name below the enclave root is not UTF-8") from error
+    if relative.endswith((".pyc", ".pyo")):
+        raise ConfigError(f"{relative} is byte code, which hides what runs", hint="an enclave root holds sources only")
+    return relative
+
+
+def _hash(path: Path, root: Path, digest: Callable[[Path], bytes]) -> bytes:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        target = path.readlink()
+        if target.is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+            raise ConfigError(
+                f"{_relative(path, root)} is a link that leaves the enclave root", hint="copy the file instead"
+            )
+        return hashlib.sha256(b"vigie/link/v1\n" + os.fsencode(target)).digest()
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{_relative(path, root)} is neither a plain file nor a link")
+    return digest(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -5,31 +5,47 @@ judged by :mod:`vigie.chain`.
 """
 
 from vigie.convention.model import (
+    FREEABLE,
     LEVELS,
     OUTPUTS,
+    PLATFORMS,
+    ROLES,
+    TARGETS,
     Convention,
     Custodian,
+    CustodyRule,
     DatasetRule,
     Declassification,
+    Disclosure,
     EnclaveRule,
     Epoch,
     Grant,
     Member,
     Purpose,
+    Retention,
+    WitnessRule,
 )
 from vigie.convention.reading import parse
 
 __all__ = [
+    "FREEABLE",
     "LEVELS",
     "OUTPUTS",
+    "PLATFORMS",
+    "ROLES",
+    "TARGETS",
     "Convention",
     "Custodian",
+    "CustodyRule",
     "DatasetRule",
     "Declassification",
+    "Disclosure",
     "EnclaveRule",
     "Epoch",
     "Grant",
     "Member",
     "Purpose",
+    "Retention",
+    "WitnessRule",
     "parse",
 ]

@@ -158,7 +158,9 @@ def _check_thresholds(convention: Convention) -> None:
     for epoch in convention.epochs:
         reach = len(_organisations(convention, (custodian.member for custodian in epoch.custodians)))
         if convention.custody.threshold > reach:
-            _refuse("[custody]", f"'threshold' is {convention.custody.threshold}, of {reach} organisations of custodians")
+            _refuse(
+                "[custody]", f"'threshold' is {convention.custody.threshold}, of {reach} organisations of custodians"
+            )
     for partner in convention.partners():
         reach = len(set(convention.counting_witnesses(partner).values()))
         if convention.witness.release_quorum > reach:

@@ -93,7 +93,7 @@ def parse(text: bytes) -> Convention:
             minimum_level=enclave.choice("minimum_level", LEVELS),
             layers=enclave.texts("layers", LAYER),
         ),
-        witness=WitnessRule(witness.integer("release_quorum", 0, 64)),
+        witness=WitnessRule(witness.integer("release_quorum", 1, 64)),
         retention=Retention(retention.integer("lots_months", 1, 1200), retention.integer("results_months", 1, 1200)),
         disclosure=_disclosure(document.section("disclosure")),
     )
@@ -145,7 +145,9 @@ def _key(table: Table, member: str, use: str) -> VerifierKey:
     except MalformedNote as error:
         raise MalformedConvention(f"{table.where}: '{use}': {error}", hint=error.hint) from error
     if key.name != f"{member}/{use}" or key.type != _USES[use]:
-        table.refuse(f"'{use}' is not a key called {member}/{use} of the type for that use", hint="copy it from the card")
+        table.refuse(
+            f"'{use}' is not a key called {member}/{use} of the type for that use", hint="copy it from the card"
+        )
     return key
 
 
@@ -166,7 +168,7 @@ def _dataset(table: Table, name: str) -> DatasetRule:
 def _declared(table: Table, name: str, schema: int) -> Dataset:
     if name in BUILT_IN:
         table.refuse("a built-in dataset cannot be declared anew", hint="give the dataset a name of its own")
-    grain: Grain = cast(Grain, table.choice("grain", _GRAINS))
+    grain: Grain = cast("Grain", table.choice("grain", _GRAINS))
     return Dataset.declared(
         name,
         schema,

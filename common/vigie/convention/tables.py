@@ -162,8 +162,10 @@ class Table:
     def done(self) -> None:
         """Refuse whatever has not been asked for."""
         if self._data:
-            unknown = sorted(self._data)[0]
-            self.refuse(f"unknown key {unknown[:80]!r}", hint="see docs/spec/convention.md for the keys of each section")
+            unknown = min(self._data)
+            self.refuse(
+                f"unknown key {unknown[:80]!r}", hint="see docs/spec/convention.md for the keys of each section"
+            )
 
 
 class Document:
