@@ -1,0 +1,141 @@
+"""Orders in words: what would be computed, from which lots of this partner, and where each order stands.
+
+A person decides on an order's digest. So that the decision means something, what the order says is put in sentences
+first: purpose, period, datasets, own lots, deadline, and what the node would do without a decision.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from vigie.clock import parse_time
+from vigie.convention import Convention
+from vigie_node.config import Policy
+from vigie_node.ledger import KnownOrder, ReleaseLedger, Standing
+from vigie_node.own_lots import OwnLot, current
+from vigie_node.release import MAX_RELEASES, waits
+
+Stage = Literal["done", "refused", "approved", "automatic", "waiting", "late"]
+"""Where an order stands for this node; stable words for ``--json``."""
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """One announced order as people see it.
+
+    Attributes:
+        digest: hexadecimal digest, which a decision names.
+        stage: stable word.
+        standing: that stage in a sentence.
+        sentences: what would be computed, one thing per sentence.
+    """
+
+    digest: str
+    purpose: str
+    period: str
+    deadline: str
+    stage: Stage
+    standing: str
+    sentences: tuple[str, ...]
+
+
+def view(
+    order: KnownOrder,
+    standing: Standing,
+    *,
+    convention: Convention,
+    own_lots: tuple[OwnLot, ...],
+    policy: Policy,
+    now: datetime,
+) -> OrderView:
+    """Put one order in words.
+
+    Args:
+        order: as recorded when it was announced.
+        standing: decisions and counts for it.
+        convention: the current one.
+        own_lots: every lot of this partner, in the order of commitment.
+        policy: this node's policy.
+        now: current time.
+    """
+    body = order.body
+    stage = _stage(order, standing, policy, now)
+    return OrderView(
+        order.digest.hex(),
+        body.purpose,
+        body.period,
+        body.deadline,
+        stage,
+        _in_words(stage, order, standing),
+        tuple(_sentences(order, convention, own_lots)),
+    )
+
+
+def waiting_orders(ledger: ReleaseLedger, policy: Policy, now: datetime) -> tuple[KnownOrder, ...]:
+    """Return the announced orders that only wait for a person, oldest first."""
+    found = []
+    for order in ledger.orders():
+        body = order.body
+        if _stage(order, ledger.standing(order.digest, body.purpose, body.period), policy, now) == "waiting":
+            found.append(order)
+    return tuple(found)
+
+
+def _stage(order: KnownOrder, standing: Standing, policy: Policy, now: datetime) -> Stage:
+    if standing.run_of_order:
+        return "done"
+    if order.decision == "refuse" or order.refusal is not None:
+        return "refused"
+    if parse_time(order.body.deadline) < now:
+        return "late"
+    if order.decision == "approve":
+        return "approved"
+    return "waiting" if waits(policy, standing) else "automatic"
+
+
+def _in_words(stage: Stage, order: KnownOrder, standing: Standing) -> str:
+    released = f"; keys were released {_times(standing.released_under)} under it" if standing.released_under else ""
+    if stage == "done":
+        return "done: its run is in the journal" + released
+    if stage == "refused":
+        if order.decision != "refuse":
+            return "refused by this node's rules; `vigie-node status` shows the reason" + released
+        why = f": {order.reason}" if order.reason else ""
+        return f"refused by a person{why}" + released
+    if stage == "late":
+        return "its deadline is past" + released
+    if stage == "approved":
+        return f"approved by a person, for at most {MAX_RELEASES} releases" + released
+    if stage == "waiting":
+        return f"waits for a decision: vigie-node approve {order.digest.hex()[:12]}" + released
+    return "this node releases by itself, because its policy is auto" + released
+
+
+def _sentences(order: KnownOrder, convention: Convention, own_lots: tuple[OwnLot, ...]) -> list[str]:
+    body = order.body
+    purpose = convention.purposes.get(body.purpose)
+    named = [lot for lot in own_lots if lot.digest in body.lots]
+    counting = {lot.digest for lot in current(own_lots)}
+    said = []
+    if purpose is None:
+        said.append(f"The purpose {body.purpose} is not in the current convention: this node refuses.")
+    else:
+        said.append(f"Purpose: {purpose.title} ({purpose.name}); it computes {', '.join(purpose.outputs)}.")
+        said.append(f"It may use these datasets: {', '.join(purpose.datasets)}.")
+        receivers = sorted({grant.recipient for grant in convention.grants_of(body.purpose)})
+        said.append(f"Results go to: {', '.join(receivers) or 'nobody'}.")
+    said.append(f"Period: {body.period}, pseudonym epoch {body.epoch}.")
+    if named:
+        said.append(f"It opens {len(named)} of this partner's lots (of {len(body.lots)} in all):")
+    else:
+        said.append("It opens none of this partner's lots.")
+    for lot in named:
+        kind = "snapshot" if lot.body.delivery == "snapshot" else "delta"
+        past = "" if lot.digest in counting else " – SUPERSEDED"
+        said.append(f"  {lot.body.dataset}, {kind} for {lot.body.period}, lot {lot.body.lot.hex()[:12]}{past}")
+    said.append(f"Made {body.created}, announced {order.announced:%Y-%m-%dT%H:%M:%SZ}, deadline {body.deadline}.")
+    return said
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,423 @@
+"""Whether this node opens its lots to an enclave: the seven checks of protocol section 7, in their order.
+
+`decide` is pure: what the hub sent, what this node knows and the time go in; a plan to release, or `Refused` with the
+rule, what it wants and what was found, comes out. It changes nothing: the caller makes the use of the challenge and the
+count of the release durable, in the same transaction, before any key is sealed.
+
+The rule it keeps: every check is made against what this node knows by itself – its own lots, the trees that it
+witnessed, the challenges that it drew, its own approvals – or against signatures; never against the hub's word.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from vigie import authority, evidence
+from vigie.attend import ReleaseQuestion
+from vigie.bodies import Approval, Evidence, Order, Reason
+from vigie.chain import ConventionChain
+from vigie.clock import parse_time
+from vigie.convention import Convention
+from vigie.errors import Malformed, Missing, Refused, Untrusted, VigieError
+from vigie.journal.checkpoint import OpenedCheckpoint, witnessed_by
+from vigie.journal.proof import Receipt, verify_receipt
+from vigie.statement import Statement
+from vigie_node.config import Policy
+from vigie_node.ledger import CHALLENGE_LIFE, Challenge, Standing
+from vigie_node.own_lots import OwnLot, current
+
+MAX_RELEASES: Final = 3
+"""Releases without asking a person, per (purpose, period); and under one decision of a person (protocol section 7)."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What this node knows by itself when it judges a release.
+
+    Attributes:
+        own_lots: every lot that this partner ever committed, in the order of commitment.
+        witnessed_root: the root that this node cosigned for a size, or None when it never cosigned that size.
+        challenge: a challenge that this node drew, by its value.
+        approvals: this member's own signed approvals.
+        policy: ``auto`` or ``manual``.
+        standing: decisions and counts.
+    """
+
+    own_lots: tuple[OwnLot, ...]
+    witnessed_root: Callable[[int], bytes | None]
+    challenge: Callable[[bytes], Challenge | None]
+    approvals: tuple[bytes, ...]
+    policy: Policy
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class JudgedOrder:
+    """An order that passed checks 1 and 2; ``lots`` are those of this partner that it names."""
+
+    statement: Statement
+    body: Order
+    convention: Convention
+    lots: tuple[OwnLot, ...]
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """All seven checks passed: seal the keys of exactly ``lots`` to ``enclave_key``.
+
+    ``warrant`` says why check 7 allowed it: ``auto``, or ``approved`` by a person.
+    """
+
+    order: JudgedOrder
+    order_digest: bytes
+    evidence_digest: bytes
+    enclave_key: bytes
+    measurement: bytes
+    challenge: bytes
+    lots: tuple[OwnLot, ...]
+    warrant: Literal["auto", "approved"]
+
+
+def decide(
+    question: ReleaseQuestion, *, chain: ConventionChain, member: str, known: Known, now: datetime
+) -> ReleasePlan:
+    """Judge a request to release keys.
+
+    1. The order is signed by a hub operator; its purpose, outputs and period are in the current convention.
+    2. The order names all current lots of each dataset that it uses, and none of this partner's that is superseded.
+    3. Order and evidence are in the journal under one checkpoint that this node itself witnessed, and that at least
+       ``release_quorum`` other organisations cosigned – neither this member's nor the hub's.
+    4. The challenge is this node's own, for this order, unused and at most five minutes old.
+    5. This member itself approved the measurement, and at least ``approvals`` organisations did.
+    6. Platform, layers and level satisfy the convention for this partner's datasets.
+    7. The policy says yes: a person approved this order; or ``auto``, while no run for this purpose and period is in
+       the journal and fewer than three releases were made.
+
+    Args:
+        question: what the hub sent, untrusted.
+        chain: the conventions that this node accepted.
+        member: this member's name.
+        known: what this node knows by itself.
+        now: current time on this node's clock.
+
+    Raises:
+        Refused: a check failed; ``claim`` is ``order``, ``lots``, ``journal``, ``challenge``, ``approval``,
+            ``enclave`` or ``policy``.
+    """
+    # (1) and (2)
+    order = judge_order(question.order, chain=chain, own_lots=known.own_lots, now=now)
+    # (3)
+    said, statement = _check_journal(question, order, chain, member, known.witnessed_root)
+    # (4)
+    challenge = _check_challenge(said, order, member, known.challenge, now)
+    # (5)
+    _check_approvals(said, (*known.approvals, *question.approvals), chain, member)
+    # (6)
+    _check_enclave(said, order)
+    # (7)
+    warrant = check_policy(known.policy, known.standing)
+    return ReleasePlan(
+        order,
+        order.statement.digest,
+        statement.digest,
+        said.enclave_key,
+        said.measurement,
+        challenge,
+        order.lots,
+        warrant,
+    )
+
+
+def judge_order(data: bytes, *, chain: ConventionChain, own_lots: Sequence[OwnLot], now: datetime) -> JudgedOrder:
+    """Make checks 1 and 2 alone: all that can be judged when an order is announced.
+
+    Raises:
+        Refused: claim ``order`` or ``lots``.
+    """
+    # (1)
+    judged = _judged(data, chain, "order", claim="order", expected="an order signed by a hub operator", current=True)
+    body: Order = judged.body
+    convention: Convention = judged.convention
+    _check_order(body, convention, now)
+    # (2)
+    return JudgedOrder(judged.statement, body, convention, _check_lots(body, convention, own_lots))
+
+
+def check_policy(policy: Policy, standing: Standing) -> Literal["auto", "approved"]:
+    """Make check 7; used alone to answer an announcement.
+
+    Raises:
+        Refused: claim ``policy``; ``undecided`` in its ``found`` only when a person has not decided yet (see `waits`).
+    """
+    if standing.run_of_order:
+        raise Refused("policy", expected="an order without a run in the journal", found="a run of this very order")
+    if standing.decision == "refuse":
+        raise Refused("policy", expected="an order that this member does not refuse", found="refused by a person")
+    if standing.decision == "approve":
+        if standing.since_decision < MAX_RELEASES:
+            return "approved"
+        raise Refused(
+            "policy",
+            expected=f"at most {MAX_RELEASES} releases after a person's approval",
+            found=f"{standing.since_decision}",
+            hint="`vigie-node approve` the order again to allow more",
+        )
+    if waits(policy, standing):
+        raise Refused(
+            "policy",
+            expected="an approval of this order by a person",
+            found=_why_a_person(policy, standing),
+            hint="`vigie-node orders` shows what waits",
+        )
+    return "auto"
+
+
+def waits(policy: Policy, standing: Standing) -> bool:
+    """Whether only a person's decision is missing."""
+    if standing.decision is not None or standing.run_of_order:
+        return False
+    return policy != "auto" or standing.run_seen or standing.released >= MAX_RELEASES
+
+
+def reason_of(error: VigieError) -> Reason:
+    """Return the reason of a refusal in the form that a signed ``release`` carries."""
+    if isinstance(error, Refused):
+        return Reason(error.claim, _sentence(error.expected), _sentence(error.found))
+    return Reason("question", "a question that can be judged", _sentence(str(error)))
+
+
+def _why_a_person(policy: Policy, standing: Standing) -> str:
+    if policy != "auto":
+        return "no decision yet, and this node's policy is manual"
+    if standing.run_seen:
+        return "no decision yet, and a run for this purpose and period is already in the journal"
+    return f"no decision yet, after {standing.released} releases for this purpose and period"
+
+
+# -- check 1 ------------------------------------------------------------------------------------------------------
+
+
+def _check_order(order: Order, convention: Convention, now: datetime) -> None:
+    if not convention.in_force(now):
+        raise Refused(
+            "order",
+            expected=f"a convention in force ({convention.start.isoformat()} to {convention.end.isoformat()})",
+            found=f"the day {now.date().isoformat()}",
+        )
+    purpose = convention.purposes.get(order.purpose)
+    if purpose is None:
+        raise Refused("order", expected="a purpose of the convention", found=f"purpose {order.purpose}")
+    beyond = {column for grant in convention.grants_of(order.purpose) for column in grant.columns} - set(
+        purpose.outputs
+    )
+    if beyond:
+        raise Refused("order", expected="outputs of the purpose only", found=f"a grant of {min(beyond)}")
+    if order.period > f"{now.year:04d}-{now.month:02d}":
+        raise Refused("order", expected="a period that is not in the future", found=f"period {order.period}")
+    try:
+        convention.epoch(order.epoch)
+    except Missing as error:
+        raise Refused("order", expected="a pseudonym epoch of the convention", found=f"epoch {order.epoch}") from error
+    if _moment(order.deadline) < now:
+        raise Refused("order", expected="an order before its deadline", found=f"the deadline {order.deadline} is past")
+
+
+# -- check 2 ------------------------------------------------------------------------------------------------------
+
+
+def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]) -> tuple[OwnLot, ...]:
+    named = set(order.lots)
+    if len(named) != len(order.lots):
+        raise Refused("lots", expected="every lot named once", found="a lot that is named twice")
+    counting = {lot.digest: lot for lot in current(own_lots)}
+    datasets = convention.purposes[order.purpose].datasets
+    mine = tuple(lot for lot in own_lots if lot.digest in named)
+    for lot in mine:
+        if lot.digest not in counting:
+            raise Refused(
+                "lots",
+                expected=f"the current lots of {lot.body.dataset}",
+                found=f"the superseded lot {lot.body.lot.hex()}",
+                hint="a newer lot was committed after the order was made: a new order is needed",
+            )
+        if lot.body.dataset not in datasets or lot.body.epoch != order.epoch:
+            raise Refused(
+                "lots",
+                expected="lots of the purpose's datasets and of the order's epoch",
+                found=f"a lot of {lot.body.dataset} of epoch {lot.body.epoch}",
+            )
+    for lot in counting.values():
+        if lot.body.dataset in datasets and lot.body.epoch == order.epoch and lot.digest not in named:
+            raise Refused(
+                "lots",
+                expected=f"all current lots of {lot.body.dataset}",
+                found=f"an order without the lot {lot.body.lot.hex()}",
+            )
+    if not mine:
+        raise Refused("lots", expected="an order that uses lots of this partner", found="none of its lots")
+    return mine
+
+
+# -- check 3 ------------------------------------------------------------------------------------------------------
+
+
+def _check_journal(
+    question: ReleaseQuestion,
+    order: JudgedOrder,
+    chain: ConventionChain,
+    member: str,
+    witnessed_root: Callable[[int], bytes | None],
+) -> tuple[Evidence, Statement]:
+    expected = "evidence signed by the hub's host key and by the enclave's own"
+    judged = _judged(question.evidence, chain, "evidence", claim="journal", expected=expected, current=True)
+    said: Evidence = judged.body
+    if said.order != order.statement.digest:
+        raise Refused("journal", expected="evidence for this order", found="evidence for another order")
+    of_order = _opened(question.order_receipt, question.order, order.convention, "order")
+    of_evidence = _opened(question.evidence_receipt, question.evidence, order.convention, "evidence")
+    tree = of_evidence.checkpoint
+    if (of_order.checkpoint.size, of_order.checkpoint.root) != (tree.size, tree.root):
+        raise Refused("journal", expected="order and evidence under one checkpoint", found="two different checkpoints")
+    root = witnessed_root(tree.size)
+    if root is None:
+        raise Refused(
+            "journal",
+            expected="a checkpoint that this node witnessed itself",
+            found=f"a checkpoint of {tree.size} entries, which it did not",
+        )
+    if root != tree.root:
+        raise Refused(
+            "journal",
+            expected=f"the tree of {tree.size} entries that this node witnessed",
+            found="another tree of the same size, signed by the journal",
+            hint="the journal shows different histories: keep the state folder and tell the auditor",
+        )
+    _check_quorum((of_order, of_evidence), order.convention, member)
+    return said, judged.statement
+
+
+def _check_quorum(opened: Sequence[OpenedCheckpoint], convention: Convention, member: str) -> None:
+    counting = convention.counting_witnesses(member)
+    wanted = convention.witness.release_quorum
+    organisation = {key.name: of for key, of in counting.items()}
+    try:
+        # Both receipts carry the same text, so a cosignature on either of them speaks for both.
+        names = frozenset().union(*(witnessed_by(one.note, counting) for one in opened))
+    except (Malformed, Untrusted) as error:
+        raise Refused("journal", expected="cosignatures that verify", found=_sentence(str(error))) from error
+    found = {organisation[name] for name in names}
+    if len(found) < wanted:
+        raise Refused(
+            "journal",
+            expected=f"cosignatures of at least {wanted} other organisations, the hub's not counted",
+            found=f"{len(found)}",
+        )
+
+
+def _opened(receipt: bytes, entry: bytes, convention: Convention, what: str) -> OpenedCheckpoint:
+    try:
+        return verify_receipt(Receipt.parse(receipt), entry, convention.log_key())
+    except (Malformed, Untrusted, Missing) as error:
+        raise Refused(
+            "journal", expected=f"a receipt that proves the {what} to be in the journal", found=_sentence(str(error))
+        ) from error
+
+
+# -- checks 4, 5 and 6 --------------------------------------------------------------------------------------------
+
+
+def _check_challenge(
+    said: Evidence,
+    order: JudgedOrder,
+    member: str,
+    drawn: Callable[[bytes], Challenge | None],
+    now: datetime,
+) -> bytes:
+    value = said.challenges.get(member)
+    challenge = None if value is None else drawn(value)
+    if value is None or challenge is None:
+        raise Refused("challenge", expected="the challenge that this node drew", found="another one or none")
+    if challenge.order != order.statement.digest:
+        raise Refused("challenge", expected="the challenge drawn for this order", found="one drawn for another order")
+    if challenge.used:
+        raise Refused("challenge", expected="a challenge that was not used", found="one that was")
+    age = now - challenge.drawn
+    # A clock that was set back makes the age negative: nothing is known of it then.
+    if not 0 <= age.total_seconds() <= CHALLENGE_LIFE.total_seconds():
+        raise Refused(
+            "challenge",
+            expected=f"a challenge at most {int(CHALLENGE_LIFE.total_seconds())} seconds old",
+            found=f"one drawn {int(age.total_seconds())} seconds ago",
+        )
+    return value
+
+
+def _check_approvals(said: Evidence, approvals: Collection[bytes], chain: ConventionChain, member: str) -> None:
+    convention = chain.current
+    approving: dict[str, str] = {}
+    for data in approvals:
+        try:
+            judged = authority.judge(data, chain, kind="approval")
+        except (Malformed, Untrusted, Missing, Refused):
+            continue  # what is not a valid approval counts for nothing; there may be enough others
+        body = judged.body
+        if isinstance(body, Approval) and body.measurement == said.measurement and body.member in convention.members:
+            approving[body.member] = convention.organisation_of(body.member)
+    if member not in approving:
+        raise Refused(
+            "approval",
+            expected="a measurement that this member approved",
+            found=f"measurement {said.measurement.hex()}, which it did not",
+            hint="after review: vigie approve --measurement …, and put the file into the node's folder approvals",
+        )
+    organisations, wanted = set(approving.values()), convention.enclave.approvals
+    if len(organisations) < wanted:
+        raise Refused(
+            "approval", expected=f"approvals of at least {wanted} organisations", found=f"{len(organisations)}"
+        )
+
+
+def _check_enclave(said: Evidence, order: JudgedOrder) -> None:
+    rule = order.convention.enclave
+    if said.platform not in rule.platforms:
+        raise Refused("enclave", expected=f"a platform out of {', '.join(rule.platforms)}", found=said.platform)
+    absent = evidence.missing_layers(said, order.convention)
+    if absent:
+        raise Refused(
+            "enclave",
+            expected=f"the layers {', '.join(rule.layers)}",
+            found=f"{absent[0]}: {said.layers.get(absent[0], 'not named')}",
+        )
+    level = evidence.level(said, order.convention)
+    for dataset in sorted({lot.body.dataset for lot in order.lots}):
+        wanted = max(rule.minimum_level, order.convention.datasets[dataset].minimum_level)
+        if level < wanted:
+            raise Refused("enclave", expected=f"level {wanted} or better for {dataset}", found=f"level {level}")
+
+
+# -- shared -------------------------------------------------------------------------------------------------------
+
+
+def _judged(data: bytes, chain: ConventionChain, kind: str, *, claim: str, expected: str, current: bool) -> Any:
+    try:
+        return authority.judge(data, chain, kind=kind, current_only=current)
+    except (Malformed, Untrusted, Missing) as error:
+        raise Refused(claim, expected=expected, found=_sentence(str(error)), hint=error.hint) from error
+    except Refused as error:
+        raise Refused(
+            claim, expected=_sentence(error.expected), found=_sentence(error.found), hint=error.hint
+        ) from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except Malformed as error:
+        raise Refused("order", expected="times that exist", found=text) from error
+
+
+def _sentence(text: str) -> str:
+    """Bounded text without control characters, as a signed reason may carry it."""
+    clean = "".join(character if character.isprintable() else " " for character in text).strip()
+    return clean[:500] or "nothing"
