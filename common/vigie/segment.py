@@ -25,6 +25,7 @@ MAX_OPEN_BYTES = 64 * 1024 * 1024
 """The most memory that the rows of one part may take once decompressed."""
 
 _LENGTH = 4
+_END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def cut(table: pa.Table, *, cap: int = CAP) -> Iterator[bytes]:
@@ -118,6 +119,8 @@ def _stream(table: pa.Table) -> bytes:
 
 
 def _read_stream(content: bytes, schema: pa.Schema) -> pa.Table:
+    if not content.endswith(_END):  # Arrow would take a stream that was cut off between two batches
+        raise ValueError("no end of stream")
     source = pa.BufferReader(content)
     options = pa.ipc.IpcReadOptions(use_threads=False)
     with pa.ipc.open_stream(source, options=options) as reader:
