@@ -69,6 +69,11 @@ def write(table: pa.Table, about: Mapping[str, Any], target: Path, *, form: str,
         durable.write_file(target, _xlsx(table, about, language))
 
 
+def about(table: pa.Table) -> dict[str, Any]:
+    """Return what a table read back from an exported Parquet file says of itself; empty when it says nothing."""
+    return dict(json.loads((table.schema.metadata or {}).get(METADATA, b"{}")))
+
+
 def reason_in_words(name: str | None, about: Mapping[str, Any], language: str) -> str | None:
     """Return what a feature means, for a person; its name when the result does not say."""
     if name is None:

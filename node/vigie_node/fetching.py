@@ -4,18 +4,27 @@ The order of durable steps is: proofs and table on disk, row in the state, ``del
 state. A cut between two of them is made good by the next call.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+import grpc.aio
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vigie import durable, statement
 from vigie.bodies import Delivery, text_for
 from vigie.chain import ConventionChain
-from vigie.clock import stamp
+from vigie.clock import stamp, utc_now
 from vigie.errors import Refused
 from vigie.keyring import Keyring
 from vigie_node import export
+from vigie_node.folder import Node
+from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.results import CheckedResult, Identify, OpenedResult, check, open_result
 from vigie_node.state import NodeState, StoredResult
 from vigie_node.wire import FetchedResult, Hub
@@ -111,4 +120,40 @@ class Fetcher:
         )  # fmt: skip
         signed = statement.sign_text(text_for(body), [self.keyring.signer("signing")])
         await self.hub.submit(signed.raw)
-        self.state.record_result(StoredResult(**{**kept.__dict__, "delivery": signed.raw}))
+        self.state.record_result(replace(kept, delivery=signed.raw))
+
+
+async def fetch_all(node: Node, channel: grpc.aio.Channel) -> int:
+    """Fetch every result that waits for a node's member; return how many were opened.
+
+    Raises:
+        As :meth:`Fetcher.fetch_all`.
+    """
+    with PseudonymCache(node.folder.pseudonyms) as cache, _alone(node.folder.results):
+
+        def identify(pseudonyms: pa.Array) -> pa.Array:
+            return identify_in(cache, [epoch.number for epoch in node.convention.epochs], pseudonyms)
+
+        fetcher = Fetcher(
+            node.chain, node.keyring, node.state, Hub(channel), node.folder.results, identify, utc_now
+        )  # fmt: skip
+        return await fetcher.fetch_all()
+
+
+def identify_in(cache: PseudonymCache, epochs: list[int], pseudonyms: pa.Array) -> pa.Array:
+    """Return the SIREN of each pseudonym, whichever epoch it is of; null where the node does not know the company."""
+    found = pa.nulls(len(pseudonyms), pa.string())
+    for epoch in epochs:
+        found = pc.coalesce(found, cache.reidentify(epoch, pseudonyms))
+    return found
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder: the daemon and a command that both fetch would sign two deliveries of one result."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

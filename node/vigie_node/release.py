@@ -53,16 +53,6 @@ class Known:
 
 
 @dataclass(frozen=True)
-class JudgedOrder:
-    """An order that passed checks 1 and 2; ``lots`` are those of this partner that it names."""
-
-    statement: Statement
-    body: Order
-    convention: Convention
-    lots: tuple[OwnLot, ...]
-
-
-@dataclass(frozen=True)
 class ReleasePlan:
     """All seven checks passed: seal the keys of exactly ``lots`` to ``enclave_key``.
 
@@ -129,21 +119,6 @@ def decide(
     )
 
 
-def judge_order(data: bytes, *, chain: ConventionChain, own_lots: Sequence[OwnLot], now: datetime) -> JudgedOrder:
-    """Make checks 1 and 2 alone: all that can be judged when an order is announced.
-
-    Raises:
-        Refused: claim ``order`` or ``lots``.
-    """
-    # (1)
-    judged = _judged(data, chain, "order", claim="order", expected="an order signed by a hub operator", current=True)
-    body: Order = judged.body
-    convention: Convention = judged.convention
-    _check_order(body, convention, now)
-    # (2)
-    return JudgedOrder(judged.statement, body, convention, _check_lots(body, convention, own_lots))
-
-
 def check_policy(policy: Policy, standing: Standing) -> Literal["auto", "approved"]:
     """Make check 7; used alone to answer an announcement.
 
@@ -180,83 +155,12 @@ def waits(policy: Policy, standing: Standing) -> bool:
     return policy != "auto" or standing.run_seen or standing.released >= MAX_RELEASES
 
 
-def reason_of(error: VigieError) -> Reason:
-    """Return the reason of a refusal in the form that a signed ``release`` carries."""
-    if isinstance(error, Refused):
-        return Reason(error.claim, _sentence(error.expected), _sentence(error.found))
-    return Reason("question", "a question that can be judged", _sentence(str(error)))
-
-
 def _why_a_person(policy: Policy, standing: Standing) -> str:
     if policy != "auto":
         return "no decision yet, and this node's policy is manual"
     if standing.run_seen:
         return "no decision yet, and a run for this purpose and period is already in the journal"
     return f"no decision yet, after {standing.released} releases for this purpose and period"
-
-
-# -- check 1 ------------------------------------------------------------------------------------------------------
-
-
-def _check_order(order: Order, convention: Convention, now: datetime) -> None:
-    if not convention.in_force(now):
-        raise Refused(
-            "order",
-            expected=f"a convention in force ({convention.start.isoformat()} to {convention.end.isoformat()})",
-            found=f"the day {now.date().isoformat()}",
-        )
-    purpose = convention.purposes.get(order.purpose)
-    if purpose is None:
-        raise Refused("order", expected="a purpose of the convention", found=f"purpose {order.purpose}")
-    beyond = {column for grant in convention.grants_of(order.purpose) for column in grant.columns} - set(
-        purpose.outputs
-    )
-    if beyond:
-        raise Refused("order", expected="outputs of the purpose only", found=f"a grant of {min(beyond)}")
-    if order.period > f"{now.year:04d}-{now.month:02d}":
-        raise Refused("order", expected="a period that is not in the future", found=f"period {order.period}")
-    try:
-        convention.epoch(order.epoch)
-    except Missing as error:
-        raise Refused("order", expected="a pseudonym epoch of the convention", found=f"epoch {order.epoch}") from error
-    if _moment(order.deadline) < now:
-        raise Refused("order", expected="an order before its deadline", found=f"the deadline {order.deadline} is past")
-
-
-# -- check 2 ------------------------------------------------------------------------------------------------------
-
-
-def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]) -> tuple[OwnLot, ...]:
-    named = set(order.lots)
-    if len(named) != len(order.lots):
-        raise Refused("lots", expected="every lot named once", found="a lot that is named twice")
-    counting = {lot.digest: lot for lot in current(own_lots)}
-    datasets = convention.purposes[order.purpose].datasets
-    mine = tuple(lot for lot in own_lots if lot.digest in named)
-    for lot in mine:
-        if lot.digest not in counting:
-            raise Refused(
-                "lots",
-                expected=f"the current lots of {lot.body.dataset}",
-                found=f"the superseded lot {lot.body.lot.hex()}",
-                hint="a newer lot was committed after the order was made: a new order is needed",
-            )
-        if lot.body.dataset not in datasets or lot.body.epoch != order.epoch:
-            raise Refused(
-                "lots",
-                expected="lots of the purpose's datasets and of the order's epoch",
-                found=f"a lot of {lot.body.dataset} of epoch {lot.body.epoch}",
-            )
-    for lot in counting.values():
-        if lot.body.dataset in datasets and lot.body.epoch == order.epoch and lot.digest not in named:
-            raise Refused(
-                "lots",
-                expected=f"all current lots of {lot.body.dataset}",
-                found=f"an order without the lot {lot.body.lot.hex()}",
-            )
-    if not mine:
-        raise Refused("lots", expected="an order that uses lots of this partner", found="none of its lots")
-    return mine
 
 
 # -- check 3 ------------------------------------------------------------------------------------------------------
@@ -270,7 +174,7 @@ def _check_journal(
     witnessed_root: Callable[[int], bytes | None],
 ) -> tuple[Evidence, Statement]:
     expected = "evidence signed by the hub's host key and by the enclave's own"
-    judged = _judged(question.evidence, chain, "evidence", claim="journal", expected=expected, current=True)
+    judged = judged(question.evidence, chain, "evidence", claim="journal", expected=expected, current=True)
     said: Evidence = judged.body
     if said.order != order.statement.digest:
         raise Refused("journal", expected="evidence for this order", found="evidence for another order")
@@ -305,7 +209,7 @@ def _check_quorum(opened: Sequence[OpenedCheckpoint], convention: Convention, me
         # Both receipts carry the same text, so a cosignature on either of them speaks for both.
         names = frozenset().union(*(witnessed_by(one.note, counting) for one in opened))
     except (Malformed, Untrusted) as error:
-        raise Refused("journal", expected="cosignatures that verify", found=_sentence(str(error))) from error
+        raise Refused("journal", expected="cosignatures that verify", found=sentence(str(error))) from error
     found = {organisation[name] for name in names}
     if len(found) < wanted:
         raise Refused(
@@ -320,7 +224,7 @@ def _opened(receipt: bytes, entry: bytes, convention: Convention, what: str) -> 
         return verify_receipt(Receipt.parse(receipt), entry, convention.log_key())
     except (Malformed, Untrusted, Missing) as error:
         raise Refused(
-            "journal", expected=f"a receipt that proves the {what} to be in the journal", found=_sentence(str(error))
+            "journal", expected=f"a receipt that proves the {what} to be in the journal", found=sentence(str(error))
         ) from error
 
 
@@ -394,30 +298,3 @@ def _check_enclave(said: Evidence, order: JudgedOrder) -> None:
         wanted = max(rule.minimum_level, order.convention.datasets[dataset].minimum_level)
         if level < wanted:
             raise Refused("enclave", expected=f"level {wanted} or better for {dataset}", found=f"level {level}")
-
-
-# -- shared -------------------------------------------------------------------------------------------------------
-
-
-def _judged(data: bytes, chain: ConventionChain, kind: str, *, claim: str, expected: str, current: bool) -> Any:
-    try:
-        return authority.judge(data, chain, kind=kind, current_only=current)
-    except (Malformed, Untrusted, Missing) as error:
-        raise Refused(claim, expected=expected, found=_sentence(str(error)), hint=error.hint) from error
-    except Refused as error:
-        raise Refused(
-            claim, expected=_sentence(error.expected), found=_sentence(error.found), hint=error.hint
-        ) from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return parse_time(text)
-    except Malformed as error:
-        raise Refused("order", expected="times that exist", found=text) from error
-
-
-def _sentence(text: str) -> str:
-    """Bounded text without control characters, as a signed reason may carry it."""
-    clean = "".join(character if character.isprintable() else " " for character in text).strip()
-    return clean[:500] or "nothing"

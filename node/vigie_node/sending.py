@@ -132,10 +132,10 @@ class Sender:
             Refused: the convention or the hub does not take the lot.
             Unavailable: the hub cannot be reached; the same command later goes on where this one stopped.
         """
-        self._threshold(checked)
+        self.admit(checked)
         await self.recover()
         convention = self.chain.current
-        epoch = convention.epoch_at(terms.as_of).number
+        epoch = convention.epoch_at(self.clock().date()).number
         seed = self.keyring.epoch_seed(epoch)
         keyed = PseudonymisedRows(checked, pseudonyms, convention.buckets)
         digest = keyed.digest(lambda done, total: self.progress("digest", done, total))
@@ -151,7 +151,13 @@ class Sender:
         spooled = self.spool.find(lot) or self._seal(lot, seed, epoch, checked, terms, keyed, base, supersedes)
         return await self._deposit(spooled)
 
-    def _threshold(self, checked: Checked) -> None:
+    def admit(self, checked: Checked) -> None:
+        """Refuse a dataset that may not be sent, before anything is asked of anybody.
+
+        Raises:
+            Refused: the convention does not let this member deposit it.
+            ExtractError: too many rows were rejected, or nothing is left to send.
+        """
         rule = self.rule(checked.dataset.name)
         report = checked.report
         if report.rejected_share > rule.maximum_rejected:

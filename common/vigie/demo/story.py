@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from vigie.clock import utc_now
 from vigie.demo.programs import CommandFailed, Daemon, run
 from vigie.errors import Unavailable
 
@@ -110,7 +111,9 @@ class Story:
         """Draft the convention from the cards and the terms, and have every signatory sign it."""
         terms = self.folder / "terms.toml"
         text = resources.files("vigie.demo").joinpath("terms.toml").read_text()
-        terms.write_text(with_overrides(text, {"population": str(population), **self.overrides}))
+        this_year = utc_now().year
+        years = {"from": f'"{this_year}-01-01"', "to": f'"{this_year + 2}-12-31"'}
+        terms.write_text(with_overrides(text, {"population": str(population), **years, **self.overrides}))
         cards = [
             flag for name in (*PARTNERS, AUDITOR, HUB) for flag in ("--card", str(self.member(name) / "card.toml"))
         ]
@@ -132,8 +135,8 @@ class Story:
             ],
             HUB,
         )  # fmt: skip
-        measured = json.loads(self.run(["vigie", "evidence", "measure", "--hub", str(self.hub), "--json"]))
-        return str(measured["measurement"])
+        root = (self.enclave_root or self.hub / "enclave") / "root"
+        return self.run(["vigie", "evidence", "measure", "--root", str(root)]).strip()
 
     def approve(self, measurement: str) -> None:
         """Have every partner approve the measurement; its node puts the approval into the journal."""
@@ -205,7 +208,7 @@ class Story:
                 return
             time.sleep(0.2)
         raise Unavailable(
-            f"{', '.join(sorted(missing))} did not come to attend", hint=self.daemons[sorted(missing)[0]].tail()
+            f"{', '.join(sorted(missing))} did not come to attend", hint=self.daemons[min(missing)].tail()
         )
 
     def files(self, name: str) -> list[str]:

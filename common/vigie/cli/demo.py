@@ -1,0 +1,145 @@
+"""``vigie demo``: a whole exchange on this machine, command by command, left in a folder to explore."""
+
+import csv
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vigie.cli import console
+from vigie.demo.story import PARTNERS, Story
+from vigie.errors import InputError
+
+PERIOD = "2021-04"
+"""Last month of the demonstration's data."""
+
+FIRST_ALERTS = 12
+"""How many alerts the closing table shows."""
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the command."""
+    parent.command("demo")(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", "-f", help="Folder to make; everything stays there.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with one folder of canonical files for each partner.")
+    ] = None,
+    companies: Annotated[int | None, typer.Option("--companies", help="Make this many companies instead.")] = None,
+    months: Annotated[int, typer.Option("--months", help="Months of history of made companies.")] = 36,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of made companies: the same seed, the same companies.")] = 1,
+    enclave_root: Annotated[
+        Path | None, typer.Option("--enclave-root", help="An enclave root that was built before.", hidden=True)
+    ] = None,
+) -> None:
+    """Run one complete exchange: three partners, a hub, an enclave, an auditor, each a process of its own."""
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty", hint="give another --folder, or remove it")
+    if (data is None) == (companies is None):
+        raise InputError("give either --data or --companies", hint="--companies 2000 makes companies of its own")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    population, source = _input(folder, data, companies, months, seed)
+    story = Story(folder.resolve(), source.resolve(), _echo, console.say, enclave_root)
+    began = time.monotonic()
+    try:
+        _tell(story, population)
+    finally:
+        story.stop()
+    _close(story, time.monotonic() - began, made=companies is not None)
+
+
+def _input(folder: Path, data: Path | None, companies: int | None, months: int, seed: int) -> tuple[int, Path]:
+    if data is not None:
+        return 1000, data
+    from vigie.demo.generate import generate
+
+    assert companies is not None  # noqa: S101 - one of the two is given
+    target = folder / "extracts"
+    with _step(f"making {companies} companies × {months} months, seed {seed}"):
+        generate(target, companies=companies, months=months, seed=seed, last_month=PERIOD)
+    return companies, target
+
+
+def _tell(story: Story, population: int) -> None:
+    with _step("1. every member draws its keys and sends its card"):
+        story.members()
+    with _step("2. the convention is drafted from the cards, and every signatory signs it"):
+        story.agree(population)
+    with _step("3. the hub is set up, its enclave is measured; it starts"):
+        measurement = story.set_up()
+        console.say(f"   the enclave measures {measurement}")
+        story.start()
+    with _step("4. each partner sets up its node, approves the measurement, and comes to attend; so does the auditor"):
+        story.nodes()
+        story.approve(measurement)
+        story.attend()
+    for name in PARTNERS:
+        with _step(f"5. {name} checks its extracts, and sends them pseudonymised and sealed"):
+            story.send(name, PERIOD)
+    with _step("6. the hub orders a consolidation; partners release their keys to the enclave's evidence"):
+        story.consolidate(PERIOD)
+    for name in PARTNERS:
+        with _step(f"7. {name} fetches, checks, opens and exports what it may see"):
+            story.results(name, "csv")
+            story.export(name, "xlsx")
+    with _step("8. the auditor takes a copy of the journal and checks it offline"):
+        console.say(_indented(story.audit()))
+
+
+def _close(story: Story, seconds: float, *, made: bool) -> None:
+    _alerts(story)
+    if not made:
+        console.say("these companies come from a randomised dump: identifiers and amounts are shuffled, so the scores")
+        console.say("mean nothing; the demonstration proves the path. `--companies 2000` makes companies with a fate")
+    console.say("")
+    console.say(f"done in {seconds:.0f} s: {len(PARTNERS)} partners, one hub, one enclave, one auditor")
+    console.say("where to look:")
+    for path, what in (
+        ("results/", "the lists that each partner may see, CSV and XLSX"),
+        ("convention.note", "the signed convention: vigie convention show"),
+        ("audit/", "the auditor's copy of the journal: vigie audit verify"),
+        ("hub/", "what the hub keeps: sealed segments, journal, enclave root"),
+        ("nodes/", "each partner's node: vigie-node status --folder …"),
+        ("logs/", "what every process said"),
+    ):
+        console.say(f"  {story.folder / path}  {what}")
+
+
+def _alerts(story: Story) -> None:
+    """Show the first alerts that one partner may see, with their reasons, as the exported list has them."""
+    name = next(iter(PARTNERS))
+    with (story.folder / "results" / f"{name}.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    alerted = [row for row in rows if row.get("Niveau d'alerte", "").startswith("Alerte")]
+    shown = [
+        [row["SIREN"], row["Niveau d'alerte"], f"{float(row['Score']):.3f}" if row.get("Score") else "-"]
+        + [row.get(f"Motif {number}", "") for number in (1, 2, 3)]
+        for row in alerted[:FIRST_ALERTS]
+    ]
+    console.print_table(
+        f"{name}: {len(alerted)} alerts among {len(rows)} companies",
+        ["SIREN", "Niveau d'alerte", "Score", "Motif 1", "Motif 2", "Motif 3"],
+        shown,
+    )
+
+
+def _echo(command: str) -> None:
+    console.say(f"   {command}")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"   {line}" for line in text.rstrip().splitlines())
+
+
+@contextmanager
+def _step(title: str) -> Iterator[None]:
+    console.say("")
+    console.say(title)
+    began = time.monotonic()
+    yield
+    console.say(f"   ({time.monotonic() - began:.1f} s)")

@@ -1,0 +1,142 @@
+"""Judging an order: checks 1 and 2 before a release, and all that can be judged when it is announced.
+
+The rule it keeps: an order is held against the current convention and against the lots that this partner itself knows to
+have committed, never against what the hub says is current.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from vigie import authority
+from vigie.bodies import Order, Reason
+from vigie.chain import ConventionChain
+from vigie.clock import parse_time
+from vigie.convention import Convention
+from vigie.errors import Malformed, Missing, Refused, Untrusted, VigieError
+from vigie.statement import Statement
+from vigie_node.own_lots import OwnLot, current
+
+
+@dataclass(frozen=True)
+class JudgedOrder:
+    """An order that passed checks 1 and 2; ``lots`` are those of this partner that it names."""
+
+    statement: Statement
+    body: Order
+    convention: Convention
+    lots: tuple[OwnLot, ...]
+
+
+def judge_order(data: bytes, *, chain: ConventionChain, own_lots: Sequence[OwnLot], now: datetime) -> JudgedOrder:
+    """Make checks 1 and 2 alone: all that can be judged when an order is announced.
+
+    Raises:
+        Refused: claim ``order`` or ``lots``.
+    """
+    # (1)
+    judged = judged(data, chain, "order", claim="order", expected="an order signed by a hub operator", current=True)
+    body: Order = judged.body
+    convention: Convention = judged.convention
+    _check_order(body, convention, now)
+    # (2)
+    return JudgedOrder(judged.statement, body, convention, _check_lots(body, convention, own_lots))
+
+
+def reason_of(error: VigieError) -> Reason:
+    """Return the reason of a refusal in the form that a signed ``release`` carries."""
+    if isinstance(error, Refused):
+        return Reason(error.claim, sentence(error.expected), sentence(error.found))
+    return Reason("question", "a question that can be judged", sentence(str(error)))
+
+
+# -- check 1 ------------------------------------------------------------------------------------------------------
+
+
+def _check_order(order: Order, convention: Convention, now: datetime) -> None:
+    if not convention.in_force(now):
+        raise Refused(
+            "order",
+            expected=f"a convention in force ({convention.start.isoformat()} to {convention.end.isoformat()})",
+            found=f"the day {now.date().isoformat()}",
+        )
+    purpose = convention.purposes.get(order.purpose)
+    if purpose is None:
+        raise Refused("order", expected="a purpose of the convention", found=f"purpose {order.purpose}")
+    beyond = {column for grant in convention.grants_of(order.purpose) for column in grant.columns} - set(
+        purpose.outputs
+    )
+    if beyond:
+        raise Refused("order", expected="outputs of the purpose only", found=f"a grant of {min(beyond)}")
+    if order.period > f"{now.year:04d}-{now.month:02d}":
+        raise Refused("order", expected="a period that is not in the future", found=f"period {order.period}")
+    try:
+        convention.epoch(order.epoch)
+    except Missing as error:
+        raise Refused("order", expected="a pseudonym epoch of the convention", found=f"epoch {order.epoch}") from error
+    if _moment(order.deadline) < now:
+        raise Refused("order", expected="an order before its deadline", found=f"the deadline {order.deadline} is past")
+
+
+# -- check 2 ------------------------------------------------------------------------------------------------------
+
+
+def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]) -> tuple[OwnLot, ...]:
+    named = set(order.lots)
+    if len(named) != len(order.lots):
+        raise Refused("lots", expected="every lot named once", found="a lot that is named twice")
+    counting = {lot.digest: lot for lot in current(own_lots)}
+    datasets = convention.purposes[order.purpose].datasets
+    mine = tuple(lot for lot in own_lots if lot.digest in named)
+    for lot in mine:
+        if lot.digest not in counting:
+            raise Refused(
+                "lots",
+                expected=f"the current lots of {lot.body.dataset}",
+                found=f"the superseded lot {lot.body.lot.hex()}",
+                hint="a newer lot was committed after the order was made: a new order is needed",
+            )
+        if lot.body.dataset not in datasets or lot.body.epoch != order.epoch:
+            raise Refused(
+                "lots",
+                expected="lots of the purpose's datasets and of the order's epoch",
+                found=f"a lot of {lot.body.dataset} of epoch {lot.body.epoch}",
+            )
+    for lot in counting.values():
+        if lot.body.dataset in datasets and lot.body.epoch == order.epoch and lot.digest not in named:
+            raise Refused(
+                "lots",
+                expected=f"all current lots of {lot.body.dataset}",
+                found=f"an order without the lot {lot.body.lot.hex()}",
+            )
+    if not mine:
+        raise Refused("lots", expected="an order that uses lots of this partner", found="none of its lots")
+    return mine
+
+
+# -- shared -------------------------------------------------------------------------------------------------------
+
+
+def judged(data: bytes, chain: ConventionChain, kind: str, *, claim: str, expected: str, current: bool) -> Any:
+    try:
+        return authority.judge(data, chain, kind=kind, current_only=current)
+    except (Malformed, Untrusted, Missing) as error:
+        raise Refused(claim, expected=expected, found=sentence(str(error)), hint=error.hint) from error
+    except Refused as error:
+        raise Refused(
+            claim, expected=sentence(error.expected), found=sentence(error.found), hint=error.hint
+        ) from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except Malformed as error:
+        raise Refused("order", expected="times that exist", found=text) from error
+
+
+def sentence(text: str) -> str:
+    """Bounded text without control characters, as a signed reason may carry it."""
+    clean = "".join(character if character.isprintable() else " " for character in text).strip()
+    return clean[:500] or "nothing"
