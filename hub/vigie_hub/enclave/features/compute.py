@@ -149,7 +149,9 @@ def _make_companies(
     connection: duckdb.DuckDBPyConnection, perimeter: Mapping[str, pa.Table], catalogue: Catalogue, period: int
 ) -> None:
     times = {name: catalogue.definitions[name].time for name in perimeter}
-    known = " UNION ".join(f"SELECT key FROM own_{name} WHERE month_of({time}) <= {period}" for name, time in times.items())
+    known = " UNION ".join(
+        f"SELECT key FROM own_{name} WHERE month_of({time}) <= {period}" for name, time in times.items()
+    )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE company AS "
         "SELECT key, (row_number() OVER (ORDER BY key) - 1)::INTEGER AS company "
@@ -161,14 +163,11 @@ def _make_companies(
         for name, time in (regular or times).items()
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE candidate AS "
-        f"{months or 'SELECT company, 0 AS month FROM company WHERE false'}"
+        f"CREATE OR REPLACE TEMP TABLE candidate AS {months or 'SELECT company, 0 AS month FROM company WHERE false'}"
     )
 
 
-def _first_month(
-    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, period: int, last_training: int
-) -> int:
+def _first_month(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, period: int, last_training: int) -> int:
     """First month that can matter: of a candidate, or of a monthly figure that a later month looks back on."""
     dated = [f"SELECT min(month_of({one.time})) AS month FROM raw_{one.name}" for one in _monthly(catalogue)]
     found = _fetch(connection, " UNION ALL ".join(["SELECT min(month) AS month FROM candidate", *dated]))

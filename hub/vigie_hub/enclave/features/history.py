@@ -19,8 +19,8 @@ from vigie_hub.enclave.features.accounts import RATIO_COLUMNS, VALID_MONTHS
 
 MACROS: Final = (
     "CREATE OR REPLACE TEMP MACRO month_of(day) AS (year(day) * 12 + month(day) - 1)::INTEGER",
-    "CREATE OR REPLACE TEMP MACRO last_day_of(index) AS "
-    "(make_date(((index + 1) // 12)::INTEGER, ((index + 1) % 12 + 1)::INTEGER, 1) - 1)::DATE",
+    """CREATE OR REPLACE TEMP MACRO last_day_of(index) AS
+    (make_date(((index + 1) // 12)::INTEGER, ((index + 1) % 12 + 1)::INTEGER, 1) - 1)::DATE""",
 )
 """Months are whole numbers in SQL as in :mod:`vigie_hub.enclave.months`."""
 
@@ -76,8 +76,6 @@ def latest_rows(dataset: Dataset, columns: Sequence[str]) -> str:
     QUALIFY {dataset.time} >= max({dataset.time}) OVER (PARTITION BY company ORDER BY usable_from)
         AND row_number() OVER (PARTITION BY company, usable_from ORDER BY {newest}) = 1
 )"""
-
-
 
 
 _PLANS: Final = """plans AS (
@@ -202,4 +200,3 @@ def _value(column: str, kind: ColumnType) -> str:
     if kind in (ColumnType.MONTH, ColumnType.DATE):
         return f"panel.month - month_of({column})"
     return f"{column}::DOUBLE"
-

@@ -1,5 +1,6 @@
 """The model: what it foresees, its one training, its scores, their levels and their reasons."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,18 @@ class Scores:
     model: bytes
 
 
-def train_and_score(panel: Panel, catalogue: Catalogue) -> Scores:
+def train_and_score(panel: Panel, catalogue: Catalogue, tell: Callable[[int, int], None] | None = None) -> Scores:
     """Train on the labelled rows of a panel and score its companies.
+
+    Args:
+        panel: from :class:`PanelBuilder`.
+        catalogue: the features that its columns are.
+        tell: takes the rounds done and their total, from time to time.
 
     Raises:
         Refused: claim ``training``: the labelled rows have fewer than two outcomes.
     """
-    booster = train(panel.values, panel.labels, catalogue.names)
+    booster = train(panel.values, panel.labels, catalogue.names, tell)
     score = np.zeros(0)
     if len(panel.keys):
         score = np.asarray(booster.predict(panel.scored, num_threads=2), np.float64)

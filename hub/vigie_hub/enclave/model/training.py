@@ -6,7 +6,7 @@ because sums of floating-point numbers happen to agree in two orders, but becaus
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import lightgbm
@@ -18,6 +18,7 @@ from vigie.errors import Refused
 Matrix = npt.NDArray[np.float64]
 
 ROUNDS: Final = 300
+TELL_EVERY: Final = 20
 SETTINGS: Final[dict[str, Any]] = {
     "objective": "binary",
     "learning_rate": 0.05,
@@ -35,13 +36,19 @@ SETTINGS: Final[dict[str, Any]] = {
 _PRIMES: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 
 
-def train(values: Matrix, labels: npt.NDArray[np.uint8], names: Sequence[str]) -> lightgbm.Booster:
+def train(
+    values: Matrix,
+    labels: npt.NDArray[np.uint8],
+    names: Sequence[str],
+    tell: Callable[[int, int], None] | None = None,
+) -> lightgbm.Booster:
     """Train on labelled rows, given in any order.
 
     Args:
         values: shape (rows, features), float64, unknown as NaN.
         labels: outcomes, 0 or 1.
         names: of the features, in canonical order.
+        tell: takes the rounds done and their total, every :data:`TELL_EVERY` rounds.
 
     Raises:
         Refused: claim ``training``: there is only one outcome, so there is nothing to tell apart.
@@ -53,7 +60,12 @@ def train(values: Matrix, labels: npt.NDArray[np.uint8], names: Sequence[str]) -
     data = lightgbm.Dataset(
         values[order], labels[order].astype(np.float64), feature_name=list(names), params=settings, free_raw_data=True
     )
-    return lightgbm.train(settings, data, num_boost_round=ROUNDS)
+
+    def after_round(state: Any) -> None:
+        if tell is not None and (state.iteration + 1) % TELL_EVERY == 0:
+            tell(state.iteration + 1, ROUNDS)
+
+    return lightgbm.train(settings, data, num_boost_round=ROUNDS, callbacks=[after_round])
 
 
 def content_order(values: Matrix, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:

@@ -1,0 +1,17 @@
+"""``python -I -B -m vigie_hub.enclave FD``: the enclave process.
+
+The first layers go on before anything that could start a thread is imported.
+"""
+
+import os
+import sys
+
+from vigie_hub.enclave import sandbox
+
+if __name__ == "__main__":
+    sandbox.apply(sandbox.EARLY)
+
+    from vigie_hub.enclave.main import main
+
+    # Straight out: no exit handler of a library runs with keys in memory.
+    os._exit(main(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""The consolidation: bucket group by bucket group from sealed segments to features, then one training.
+
+No decrypted table outlives its group of buckets; what stays is the matrix of features.  Groups hold about
+:data:`GROUP_COMPANIES` companies, by the classes that the lots declare.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vigie.errors import Refused
+from vigie_hub.enclave.channel import Channel
+from vigie_hub.enclave.features import Catalogue, catalogue_of, compute, connect
+from vigie_hub.enclave.intake import NamedLot, Opened, Task
+from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
+from vigie_hub.enclave.model.target import SOURCES
+from vigie_hub.enclave.months import parse_month
+from vigie_hub.enclave.reading import LotRows, by_dataset, known_companies, merge, read_lot
+
+GROUP_COMPANIES: Final = 4000
+"""About how many companies are held in clear at once."""
+
+Tell = Callable[[str, int, int], None]
+"""Takes the stage, what is done and the total."""
+
+
+@dataclass(frozen=True)
+class Consolidation:
+    """What came out of the join and the model.
+
+    Attributes:
+        scores: of every company of the perimeter.
+        panel: what the model was trained on.
+        catalogue: the features.
+        known: for each partner of the run, whether its lots say anything about each company scored.
+        present: for each dataset, the partners whose lots were opened.
+    """
+
+    scores: Scores
+    panel: Panel
+    catalogue: Catalogue
+    known: Mapping[str, npt.NDArray[np.bool_]]
+    present: Mapping[str, frozenset[str]]
+
+
+def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Consolidation:
+    """Open, join, compute features, train and score.
+
+    Raises:
+        Refused: claim ``perimeter``, ``segment``, ``rows`` or ``training``.
+        MalformedFrame: the host breaks the protocol.
+    """
+    lots = [lot for lot in task.lots if lot.place in opened.keys]
+    if task.purpose.perimeter not in {lot.body.partner for lot in lots}:
+        raise Refused(
+            "perimeter", expected=f"lots of {task.purpose.perimeter}, who decides the perimeter", found="none"
+        )
+    convention = task.convention
+    catalogue = catalogue_of(convention.datasets[name].definition for name in task.purpose.datasets)
+    builder = PanelBuilder(target=task.purpose.target, horizon=task.purpose.horizon, period=task.period)
+    last_training = last_labelled(task, lots)
+    partners = sorted({lot.body.partner for lot in lots})
+    known: dict[str, list[npt.NDArray[np.bool_]]] = {partner: [] for partner in partners}
+    connection = connect()
+    try:
+        for first, last in groups(lots, convention.buckets):
+            rows = [
+                read_lot(channel, lot, opened.keys[lot.place], convention.id, convention.buckets, first, last)
+                for lot in lots
+            ]
+            tables = {name: merge(connection, found) for name, found in by_dataset(rows).items()}
+            own = [one for one in rows if one.lot.body.partner == task.purpose.perimeter]
+            perimeter = {name: merge(connection, found) for name, found in by_dataset(own).items()}
+            group = compute(
+                connection,
+                tables,
+                perimeter=perimeter,
+                catalogue=catalogue,
+                period=task.period,
+                last_training=last_training,
+            )
+            builder.add(group)
+            for partner in partners:
+                known[partner].append(_known(rows, partner, group.keys))
+            del rows, own, tables, perimeter
+            tell("features", last + 1, convention.buckets)
+    finally:
+        connection.close()
+    panel = builder.build()
+    scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total))
+    return Consolidation(
+        scores,
+        panel,
+        catalogue,
+        {partner: np.concatenate(pieces) for partner, pieces in known.items()},
+        _present(lots),
+    )
+
+
+def groups(lots: list[NamedLot], buckets: int) -> Iterator[tuple[int, int]]:
+    """First and last bucket of each group, in order."""
+    companies = max(lot.body.companies_class for lot in lots)
+    step = max(1, min(buckets, GROUP_COMPANIES * buckets // max(1, companies)))
+    for first in range(0, buckets, step):
+        yield first, min(first + step, buckets) - 1
+
+
+def last_labelled(task: Task, lots: list[NamedLot]) -> int:
+    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes."""
+    telling = {source.partition(".")[0] for source in SOURCES.get(task.purpose.target, ())}
+    newest: dict[str, int] = {}
+    for lot in lots:
+        if lot.body.dataset in telling:
+            month = parse_month(lot.body.period)
+            newest[lot.body.dataset] = max(newest.get(lot.body.dataset, month), month)
+    return min(task.period, *newest.values(), task.period) - task.purpose.horizon
+
+
+def _known(rows: list[LotRows], partner: str, keys: pa.Array) -> npt.NDArray[np.bool_]:
+    mask = np.zeros(len(keys), np.bool_)
+    for one in rows:
+        if one.lot.body.partner == partner:
+            said = known_companies(one.rows, one.lot.definition)
+            mask |= pc.is_in(keys, value_set=said).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _present(lots: list[NamedLot]) -> dict[str, frozenset[str]]:
+    present: dict[str, frozenset[str]] = {}
+    for lot in lots:
+        present[lot.body.dataset] = present.get(lot.body.dataset, frozenset()) | {lot.body.partner}
+    return present

@@ -1,0 +1,107 @@
+"""What host and enclave say to each other, as values; :mod:`vigie_hub.enclave.channel` puts them on the wire."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GivenLot:
+    """A lot that the order names, as the host gives it; nothing about it is believed yet."""
+
+    statement: bytes
+    receipt: bytes
+    segment_ids: tuple[bytes, ...]
+    parts_per_bucket: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Begin:
+    """First message to the enclave: what it needs to say what it is."""
+
+    conventions: tuple[bytes, ...]
+    order: bytes
+    challenges: Mapping[str, bytes]
+    measurement: bytes
+    lots: tuple[GivenLot, ...]
+
+
+@dataclass(frozen=True)
+class PartnerRelease:
+    """One partner's answer: its signed release, and the sealed keys when it released."""
+
+    partner: str
+    statement: bytes
+    blob: bytes
+
+
+@dataclass(frozen=True)
+class Go:
+    """No more releases will come; ``evidence`` is the statement with both signatures, as journaled."""
+
+    evidence: bytes
+
+
+@dataclass(frozen=True)
+class SealedPart:
+    """One sealed segment of a lot, in answer to a fetch."""
+
+    lot: int
+    bucket: int
+    part: int
+    content: bytes
+
+
+FromHost = Begin | PartnerRelease | Go | SealedPart
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The evidence statement with the enclave's own signature."""
+
+    statement: bytes
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Ask for all parts of the buckets first..last of the lot at that place in ``Begin.lots``."""
+
+    lot: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run is: a stable word and two numbers."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ResultPart:
+    """One sealed part of a result."""
+
+    grant: str
+    part: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Done:
+    """The signed run; the enclave exits after it."""
+
+    run: bytes
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why the enclave stopped: a stable word of the rule, what it wanted, what it found; no partner data."""
+
+    claim: str
+    expected: str
+    found: str
+
+
+ToHost = Claim | Fetch | Progress | ResultPart | Done | Failed

@@ -1,0 +1,177 @@
+"""From scores to sealed results: one for each grant of the order's purpose, and what the run may publish about itself."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from vigie import result
+from vigie.bodies import Evidence, RunResult
+from vigie.convention import Disclosure, Grant
+from vigie.errors import Refused
+from vigie.evidence import level, limits
+from vigie.sealing import result_info, seal
+from vigie.segment import segment_id, segment_root
+from vigie_hub.enclave.authorise import entitlement, rows_of, table_of
+from vigie_hub.enclave.consolidate import Consolidation
+from vigie_hub.enclave.features import Catalogue
+from vigie_hub.enclave.intake import Opened, Task
+from vigie_hub.enclave.model.levels import HIGH_PERCENT, MODERATE_PERCENT
+from vigie_hub.enclave.model.training import ROUNDS, SETTINGS
+from vigie_hub.enclave.months import month_text
+
+MOST_FEATURES: Final = 250
+"""Features explained in one result: those that are named most often in its reasons."""
+
+_NOTICE_FR: Final = (
+    "Score non calibré : il classe les sociétés, il n'est pas une probabilité de défaillance. "
+    "Niveau vide : procédure collective déjà connue. Contributions en log-cotes, pour les seules sociétés en alerte. "
+    "Une valeur vide veut dire inconnue ou non communiquée, jamais zéro. Ces données relèvent du secret professionnel."
+)
+_NOTICE_EN: Final = (
+    "The score is not calibrated: it ranks companies and is no probability of failure. "
+    "No level: a collective proceeding is already known. Contributions are log-odds, for alerted companies only. "
+    "An empty value means unknown or not disclosed, never zero. These data are under professional secrecy."
+)
+
+
+_NO_ROWS: Final = np.zeros(0, np.intp)
+
+
+@dataclass(frozen=True)
+class SealedResult:
+    """One result, ready for its recipient.
+
+    Attributes:
+        parts: sealed, in order.
+        said: what the run says of it.
+    """
+
+    parts: tuple[bytes, ...]
+    said: RunResult
+
+
+def seal_result(
+    task: Task, opened: Opened, found: Consolidation, grant: Grant, evidence: bytes, claim: Evidence
+) -> SealedResult:
+    """Cut, fill and seal the result of one grant.
+
+    Args:
+        task: what the enclave was started for.
+        opened: the partners' answers.
+        found: the consolidation.
+        grant: one of the purpose's.
+        evidence: digest of the evidence.
+        claim: what it says.
+
+    Raises:
+        Refused: claim ``recipient``: it has no key to seal to.
+    """
+    recipient = task.convention.member(grant.recipient)
+    if recipient.sealing is None:
+        raise Refused("recipient", expected="a member that results can be sealed to", found=recipient.name)
+    entitled = entitlement(task.convention, grant, found.catalogue, found.present)
+    known = found.known.get(grant.recipient)
+    rows = rows_of(grant, found.scores, known) if known is not None else _NO_ROWS
+    table = table_of(entitled, rows, found.scores, found.catalogue)
+    about = {
+        "grant": grant.name,
+        "recipient": grant.recipient,
+        "purpose": grant.purpose,
+        "period": task.order.period,
+        "order": task.order_digest.hex(),
+        "evidence": evidence.hex(),
+        "level": level(claim, task.convention),
+        "limits": list(limits(claim, task.convention, language="fr")),
+        "withheld": {column: list(labels) for column, labels in entitled.withheld.items()},
+        "missing_partners": list(opened.missing),
+        "freshness": freshness(task, opened),
+        "features": _explained(table, found.catalogue),
+        "notice_fr": _NOTICE_FR,
+        "notice_en": _NOTICE_EN,
+    }
+    plain = result.encode(table, about)
+    parts = tuple(
+        seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
+        for number, part in enumerate(plain)
+    )
+    digest = segment_root([segment_id(part) for part in parts])
+    said = RunResult(grant.name, grant.recipient, digest, len(parts), sum(len(part) for part in plain))
+    return SealedResult(parts, said)
+
+
+def freshness(task: Task, opened: Opened) -> dict[str, dict[str, str]]:
+    """For each dataset of the run: who sent it, for which period, and as of which day; the oldest of several."""
+    newest: dict[tuple[str, str], tuple[str, str]] = {}
+    for lot in task.lots:
+        if lot.place in opened.keys:
+            key = (lot.body.dataset, lot.body.partner)
+            newest[key] = max(newest.get(key, ("", "")), (lot.body.period, lot.body.as_of))
+    told: dict[str, dict[str, str]] = {}
+    for (dataset, partner), (period, as_of) in sorted(newest.items()):
+        earlier = told.get(dataset)
+        told[dataset] = {
+            "partner": partner if earlier is None else f"{earlier['partner']}, {partner}",
+            "period": period if earlier is None else min(earlier["period"], period),
+            "as_of": as_of if earlier is None else min(earlier["as_of"], as_of),
+        }
+    return told
+
+
+def disclosed(count: int, rule: Disclosure) -> int | None:
+    """A count as it may be published: rounded, or None when it is of fewer companies than a cell must have."""
+    if 0 < count < rule.minimum_cell:
+        return None
+    return (count + rule.rounding // 2) // rule.rounding * rule.rounding
+
+
+def model_card(task: Task, opened: Opened, found: Consolidation) -> dict[str, Any]:
+    """What the run says of its model: windows, settings, features, and counts under the disclosure rule."""
+    panel, rule = found.panel, task.convention.disclosure
+    failing, others = disclosed(panel.failing, rule), disclosed(panel.companies - panel.failing, rule)
+    # One of the two alone would give the other back from the total.
+    both = failing is not None and others is not None
+    names = list(found.catalogue.names)
+    return {
+        "kind": "LightGBM, binary",
+        "rounds": ROUNDS,
+        "settings": dict(SETTINGS),
+        "target": task.purpose.target,
+        "horizon_months": task.purpose.horizon,
+        "period": task.order.period,
+        "training_months": None if panel.months is None else [month_text(month) for month in panel.months],
+        "training_companies": disclosed(panel.companies, rule),
+        "failing_companies": failing if both else None,
+        "strong_signals": "companies in proceedings are neither trained on nor given a level",
+        "levels": {"Alerte seuil F1": f"highest {HIGH_PERCENT} %", "Alerte seuil F2": f"next {MODERATE_PERCENT} %"},
+        "calibrated": False,
+        "features": names if len(names) <= MOST_FEATURES else len(names),
+        "missing_partners": list(opened.missing),
+        "freshness": freshness(task, opened),
+    }
+
+
+def metrics(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What may honestly be said of quality: the base rate, and that nothing was measured out of sample."""
+    failing, companies = card["failing_companies"], card["training_companies"]
+    known = failing is not None and companies
+    return {
+        "base_rate_companies": round(failing / companies, 4) if known else None,
+        "out_of_sample": "not measured in this run",
+    }
+
+
+def _explained(table: pa.Table, catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Meaning of the features that the reasons of a result name."""
+    named: Counter[str] = Counter()
+    for number in range(1, result.REASONS + 1):
+        named.update(name for name in table.column(f"reason_{number}").to_pylist() if name is not None)
+    wanted = {name for name, _ in sorted(named.items(), key=lambda item: (-item[1], item[0]))[:MOST_FEATURES]}
+    return {
+        feature.name: {"fr": feature.french, "en": feature.english, "unit": feature.unit, "topic": feature.topic.value}
+        for feature in catalogue.features
+        if feature.name in wanted
+    }
