@@ -1,0 +1,376 @@
+"""One attempt at an order: one enclave, from the challenges to the signed run (protocol section 7).
+
+1.  Each willing member draws a challenge.
+2.  The enclave starts and claims what it is; the claim is checked and countersigned with the hub's ``host`` key.
+3.  The evidence enters the journal.
+4.  Witnesses cosign a checkpoint that covers it, as many as each member's release wants.
+5.  Each willing member is asked for the keys of its lots; every answer enters the journal, then goes to the enclave.
+6.  The enclave runs: it fetches sealed segments, and its sealed parts are staged.
+7.  The run is checked against all of this; it enters the journal and its parts become results in one transaction.
+
+The rule it keeps: an attempt leaves nothing that counts but what is in the journal. Killed anywhere before 7, it is as
+if the enclave had never been; the next attempt has new challenges and new evidence.
+"""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from vigie import statement as statements
+from vigie.authority import Judged, judge
+from vigie.bodies import Approval, Evidence, Lot, Order, Release, Run
+from vigie.bodies import read as read_body
+from vigie.convention import Convention
+from vigie.errors import BadProof, Malformed, MalformedFrame, Refused, StateError, Unavailable, VigieError
+from vigie.note import Signer
+from vigie.statement import Statement
+from vigie_hub import frames
+from vigie_hub.agreement import Agreement
+from vigie_hub.attendance import Attendance
+from vigie_hub.config import Limits
+from vigie_hub.deposit import DepositDesk
+from vigie_hub.frames import Channel, LotInput
+from vigie_hub.journal import Journal
+from vigie_hub.launcher import Launcher
+from vigie_hub.outbox import Outbox, Staged
+from vigie_hub.packs import Packs
+from vigie_hub.progress import Step
+from vigie_hub.questions import AskRelease, Challenge, DrawChallenge, Released
+from vigie_hub.store import Store
+from vigie_hub.witnessing import Witnessing
+
+T = TypeVar("T")
+
+_log = structlog.get_logger("vigie.hub.attempt")
+
+
+class EnclaveLost(Unavailable):
+    """The enclave ended without a run, or broke the protocol: another attempt may go through."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What every attempt works with."""
+
+    store: Store
+    journal: Journal
+    agreement: Agreement
+    attendance: Attendance
+    witnessing: Witnessing
+    deposits: DepositDesk
+    lot_packs: Packs
+    outbox: Outbox
+    launcher: Launcher
+    host: Signer
+    limits: Limits
+    clock: Callable[[], datetime]
+
+
+class Attempt:
+    """One attempt at one order.
+
+    Args:
+        means: what it works with.
+        statement: the order.
+        willing: members that would release.
+        refusals: signed refusals of members that were announced to, for the run to name.
+        tell: takes each step.
+        asking: awaited once, before the first release is asked for, so that the count of attempts that cost the
+            members something is durable.
+        final: a member that does not answer is missing now, instead of a reason for another attempt.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        statement: Statement,
+        willing: Sequence[str],
+        refusals: Mapping[str, Statement],
+        tell: Callable[[Step], None],
+        asking: Callable[[], Awaitable[None]],
+        *,
+        final: bool,
+    ) -> None:
+        self._m = means
+        self._statement = statement
+        self._order = read_body(statement, Order)
+        self._willing = willing
+        self._tell = tell
+        self._asking = asking
+        self._final = final
+        self._refusals = refusals
+        self._staged: dict[str, Staged] = {}
+        self._answers: dict[str, bytes] = {}  # digest of each partner's release or refusal
+
+    async def run(self) -> Statement:
+        """Go through all steps; return the run, which is in the journal.
+
+        Raises:
+            Refused: a rule says no; another attempt would end the same way.
+            EnclaveLost: the enclave ended or broke the protocol.
+            Unavailable: a member or a witness was not there; nothing was released.
+        """
+        challenges = await self._challenges()
+        measurement = await asyncio.to_thread(self._m.launcher.measure)
+        self._tell(Step("started", "the enclave is starting"))
+        process = await self._m.launcher.start()
+        finished = False
+        try:
+            evidence = await self._claim(process.channel, challenges, measurement)
+            sizes = await self._quorum(evidence)
+            await self._releases(process.channel, evidence, sizes)
+            run = await self._work(process.channel, evidence)
+            finished = True
+        except MalformedFrame as exc:
+            raise EnclaveLost(exc.message) from exc
+        finally:
+            await process.end()
+            if not finished:
+                self._m.outbox.discard(self._staged)
+        return run
+
+    async def _challenges(self) -> dict[str, bytes]:
+        """(1)"""
+        question = DrawChallenge(self._statement.digest)
+        drawn = await asyncio.gather(
+            *(
+                self._m.attendance.ask(name, question, Challenge, timeout=self._m.limits.answer_seconds)
+                for name in self._willing
+            )
+        )
+        return {name: answer.challenge for name, answer in zip(self._willing, drawn, strict=True)}
+
+    async def _claim(self, channel: Channel, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
+        """(2), (3)"""
+        chain = self._m.agreement.chain
+        await channel.begin(
+            conventions=chain.raws,
+            order=self._statement.raw,
+            challenges=challenges,
+            measurement=measurement,
+            lots=[self._lot_input(digest) for digest in self._order.lots],
+        )
+        event = await self._receive(channel, frames.Claim, self._m.limits.claim_seconds)
+        claimed = statements.parse(event.statement, kind="evidence")
+        body = read_body(claimed, Evidence)
+        if (body.order, body.convention, body.measurement) != (self._statement.digest, chain.digest, measurement):
+            raise EnclaveLost("the enclave claims another order, convention or measurement than it was given")
+        if dict(body.challenges) != dict(challenges):
+            raise EnclaveLost("the enclave claims other challenges than it was given")
+        evidence = statements.countersign(claimed, [self._m.host])
+        judge(evidence.raw, chain, kind="evidence", current_only=True)
+        await self._m.journal.submit([evidence])
+        self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
+        return evidence
+
+    async def _quorum(self, evidence: Statement) -> dict[str, int]:
+        """(4)"""
+        convention = self._m.agreement.current
+        quorum = convention.witness.release_quorum
+        wanted = [(name, convention.counting_witnesses(name), quorum) for name in self._willing]
+        at_least = self._m.journal.place(evidence.digest) + 1
+        sizes = await self._m.witnessing.wait_for(at_least, wanted, timeout=self._m.limits.quorum_seconds)
+        lacking = sorted(set(self._willing) - set(sizes))
+        if lacking:
+            raise Unavailable(
+                f"too few witnesses cosigned for a release by {', '.join(lacking)}",
+                hint="witnesses of other organisations must attend",
+            )
+        self._tell(Step("witnessed", "enough witnesses have cosigned the evidence", len(sizes), len(self._willing)))
+        return sizes
+
+    async def _releases(self, channel: Channel, evidence: Statement, sizes: Mapping[str, int]) -> None:
+        """(5)"""
+        approvals = self._approvals(read_body(evidence, Evidence).measurement)
+        await self._asking()
+        answers = await asyncio.gather(
+            *(self._ask_release(name, evidence, size, approvals) for name, size in sizes.items())
+        )
+        required = self._m.agreement.current.purposes[self._order.purpose].required
+        released = 0
+        for name, refusal in self._refusals.items():
+            self._answers[name] = refusal.digest
+            await channel.release(name, refusal.raw, b"")
+        for name, given in zip(sizes, answers, strict=True):
+            if given is None:
+                if name in required:
+                    raise Refused("required_partner", expected=f"an answer by {name}", found="none")
+                continue
+            answer, judged = given
+            body = judged.body
+            if not isinstance(body, Release):
+                raise Malformed(f"{name} answered with another statement than a release")
+            self._answers[name] = judged.statement.digest
+            if body.decision == "released":
+                released += 1
+            elif body.reason is not None:
+                _log.warning("release refused", member=name, claim=body.reason.claim)
+                if name in required:
+                    raise Refused(
+                        "required_partner",
+                        expected=f"a release by {name} ({body.reason.claim}: {body.reason.expected})",
+                        found=f"a refusal: {body.reason.found}",
+                    )
+            await channel.release(name, answer.statement, answer.blob)
+        if not released:
+            raise Refused("releases", expected="at least one partner that releases its keys", found="none")
+        self._tell(Step("released", "the partners have answered", released, len(answers)))
+        await channel.go(evidence.raw)
+
+    async def _ask_release(
+        self, name: str, evidence: Statement, size: int, approvals: tuple[bytes, ...]
+    ) -> tuple[Released, Judged] | None:
+        journal = self._m.journal
+        question = AskRelease(
+            self._statement.raw,
+            evidence.raw,
+            journal.receipt_at(self._statement.digest, size),
+            journal.receipt_at(evidence.digest, size),
+            approvals,
+        )
+        try:
+            answer = await self._m.attendance.ask(name, question, Released, timeout=self._m.limits.answer_seconds)
+        except VigieError as exc:
+            if self._final:
+                _log.warning("no release", member=name, error=exc.message)
+                return None
+            raise EnclaveLost(f"the release of {name} was asked for and did not come: {exc.message}") from exc
+        judged = judge(answer.statement, self._m.agreement.chain, kind="release", current_only=True)
+        body = judged.body
+        if not isinstance(body, Release) or (body.partner, body.order, body.evidence) != (
+            name,
+            self._statement.digest,
+            evidence.digest,
+        ):
+            raise EnclaveLost(f"{name} answered with a release of something else")
+        if body.decision == "released" and body.blob != hashlib.sha256(answer.blob).digest():
+            raise EnclaveLost(f"{name} sent other sealed keys than its release names")
+        # In the journal before the enclave has it.
+        await journal.submit([judged.statement])
+        return answer, judged
+
+    async def _work(self, channel: Channel, evidence: Statement) -> Statement:
+        """(6)"""
+        while True:
+            event = await self._next(channel, self._m.limits.silence_seconds)
+            match event:
+                case frames.Progress(stage, done, total):
+                    self._tell(Step(stage, f"the enclave: {stage}", done, total))
+                case frames.Fetch():
+                    await self._serve(channel, event)
+                case frames.Part(grant, part, data):
+                    if grant not in self._m.agreement.current.grants:
+                        raise EnclaveLost("the enclave sent a result for a grant that does not exist")
+                    self._staged[grant] = await asyncio.to_thread(
+                        self._m.outbox.stage, evidence.digest, grant, self._staged, part, data
+                    )
+                case frames.Done(run):
+                    return await self._finish(run, evidence)
+                case frames.Failed():
+                    raise _refusal(event)
+                case _:
+                    raise EnclaveLost("the enclave claims twice what it is")
+
+    async def _serve(self, channel: Channel, wanted: frames.Fetch) -> None:
+        """Hand over the sealed parts of a range of buckets."""
+        if wanted.lot >= len(self._order.lots):
+            raise EnclaveLost("the enclave asks for a lot that the order does not name")
+        _, parts, extents, pack = self._m.deposits.segments_of(self._order.lots[wanted.lot])
+        if not wanted.first <= wanted.last < len(parts):
+            raise EnclaveLost("the enclave asks for buckets that the lot does not have")
+        place = sum(parts[: wanted.first])
+        for bucket in range(wanted.first, wanted.last + 1):
+            for part in range(parts[bucket]):
+                data = await asyncio.to_thread(self._m.lot_packs.read, pack, extents[place])
+                await channel.segment(wanted.lot, bucket, part, data)
+                place += 1
+
+    async def _finish(self, raw: bytes, evidence: Statement) -> Statement:
+        """(7)"""
+        judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence)
+        run = judged.body
+        if not isinstance(run, Run) or (run.order, run.evidence) != (self._statement.digest, evidence.digest):
+            raise EnclaveLost("the run names another order or evidence")
+        owners = {self._m.deposits.find(digest).partner for digest in self._order.lots}
+        answered = {name: self._answers[name].hex() if name in self._answers else None for name in owners}
+        for name, said in run.releases.items():
+            # A partner that refused before the enclave started is "none" to it, or its refusal.
+            if name not in owners or (answered[name] is not None and said != answered[name]):
+                raise EnclaveLost("the run names other releases than the ones that were given")
+        try:
+            self._m.outbox.check(run, self._staged)
+        except BadProof as exc:
+            raise EnclaveLost(exc.message) from exc
+        statement = judged.statement
+
+        def work(db: sqlite3.Connection) -> None:
+            self._m.journal.append(db, statement)
+            self._m.outbox.keep(db, statement.digest, run, self._staged)
+            db.execute(
+                "UPDATE consolidation SET run = ?, stage = 'done', message = '' WHERE digest = ?",
+                (statement.digest, self._statement.digest),
+            )
+
+        await self._m.store.write(work)
+        return statement
+
+    # -- pieces
+
+    def _lot_input(self, digest: bytes) -> LotInput:
+        row = self._m.deposits.find(digest)
+        ids, parts, _, _ = self._m.deposits.segments_of(digest)
+        return LotInput(row.statement, self._m.journal.receipt(digest), ids, parts)
+
+    def _approvals(self, measurement: bytes) -> tuple[bytes, ...]:
+        """Approvals of the measurement under the current convention, the newest of each member."""
+        newest: dict[str, bytes] = {}
+        convention: Convention = self._m.agreement.current
+        for raw in self._m.journal.find("approval", measurement):
+            body = read_body(statements.parse(raw), Approval)
+            if body.member in convention.members:
+                newest[body.member] = raw
+        return tuple(newest.values())
+
+    async def _receive(self, channel: Channel, wanted: type[T], seconds: float) -> T:
+        event = await self._next(channel, seconds)
+        if isinstance(event, frames.Failed):
+            raise _refusal(event)
+        if not isinstance(event, wanted):
+            raise EnclaveLost("the enclave says something else than what is due")
+        return event
+
+    async def _next(self, channel: Channel, seconds: float) -> frames.Event:
+        try:
+            async with asyncio.timeout(seconds):
+                return await channel.receive()
+        except TimeoutError as exc:
+            raise EnclaveLost("the enclave has been silent for too long") from exc
+        except Unavailable as exc:
+            raise EnclaveLost(exc.message) from exc
+
+
+def owners_of(deposits: DepositDesk, order: Order) -> list[str]:
+    """Partners that own a lot of the order, sorted."""
+    return sorted({deposits.find(digest).partner for digest in order.lots})
+
+
+def lot_body(raw: bytes) -> Lot:
+    """The body of a committed lot's statement.
+
+    Raises:
+        StateError: it is not one, though the hub committed it.
+    """
+    try:
+        return read_body(statements.parse(raw, kind="lot"), Lot)
+    except Malformed as exc:
+        raise StateError("a committed lot's statement cannot be read") from exc
+
+
+def _refusal(failed: frames.Failed) -> Refused:
+    return Refused(f"enclave {failed.claim}", expected=failed.expected or "-", found=failed.found or "-")

@@ -1,0 +1,291 @@
+"""Building an enclave root: everything that an enclave can read or map, copied once into one read-only folder.
+
+::
+
+    enclave/
+        launch.json           arguments, environment and policy; paths in it are below root/
+        root/bin/python3      the interpreter
+        root/lib/             the loader and every system library that anything here links to
+        root/lib/python3.X/   standard library, run-time distributions, vigie, vigie_hub.enclave
+
+Distributions and our own code lie beside the standard library, so that the one folder that every Python reads is the
+only one on the path, with ``-S`` and without ``.pth`` files. Code is copied from where it is installed, a source tree
+included; byte code never is. The rule it keeps: what is started later maps no file outside the root; the builder
+proves it by starting the copied interpreter, importing what the enclave imports, and reading what it has mapped.
+"""
+
+import fnmatch
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from vigie.durable import sync_folder, write_file
+from vigie.errors import ConfigError
+
+DISTRIBUTIONS: Final = ("cryptography", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy")
+"""What the enclave's code imports; what these require is added by their own metadata."""
+
+ENVIRONMENT: Final = {
+    "LC_ALL": "C",
+    "OMP_NUM_THREADS": "2",
+    "OMP_WAIT_POLICY": "passive",
+    "TZ": "UTC",
+}
+"""The whole environment of an enclave. Spinning OpenMP threads cost up to ten times on shared cores."""
+
+PROBE: Final = (
+    "numpy", "scipy.sparse", "scipy.special", "lightgbm", "pyarrow", "pyarrow.compute", "duckdb", "rfc8785",
+    "cryptography.hazmat.primitives.hpke", "google.protobuf", "vigie.v1.enclave_pb2", "vigie.authority",
+    "vigie.segment", "vigie_hub.enclave.main",
+)  # fmt: skip
+"""Imported by the copied interpreter as the last step of a build."""
+
+_STDLIB_LEFT_OUT: Final = frozenset(
+    {
+        "__pycache__", "ensurepip", "dist-packages", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tests",
+        "tkinter", "turtledemo", "sitecustomize.py", "usercustomize.py",
+    }
+)  # fmt: skip
+_PACKAGE_LEFT_OUT: Final = ("vigie/cli/*", "vigie/demo/*", "vigie/audit/*")
+_LEFT_OUT: Final = (
+    "*/__pycache__/*", "__pycache__/*", "*.pyc", "*.pyi", "*.pxd", "*.pxi", "*.pyx", "*.h", "*.hpp", "*.a", "*.c", "*.cc",
+    "*.cpp", "*.cmake", "*/tests/*", "*/include/*", "*.pth", "pyarrow/*flight*",
+)  # fmt: skip
+_LIBRARY_LINE: Final = re.compile(r"\s*(?:(\S+) => )?(/\S+|not found)(?: \(0x[0-9a-f]+\))?\s*")
+
+
+def build(folder: Path) -> None:
+    """Build ``folder/root`` and ``folder/launch.json``.
+
+    Raises:
+        ConfigError: there is a root already, something needed is not installed, or the result does not start.
+    """
+    root = folder / "root"
+    if root.exists():
+        raise ConfigError(f"there is an enclave root in {folder} already", hint="remove it to build another")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    building = folder / "root.part"
+    remove(building)
+    building.mkdir(mode=0o700)
+    _copy_interpreter(building)
+    library = building / _library()
+    _copy_standard_library(library)
+    for name in _closure(DISTRIBUTIONS):
+        _copy_distribution(metadata.distribution(name), library)
+    _copy_package("vigie", library, left_out=_PACKAGE_LEFT_OUT)
+    _copy_package("vigie_hub", library, only=("vigie_hub/__init__.py", "vigie_hub/enclave/*"))
+    loader = _copy_libraries(building)
+    write_file(folder / "launch.json", json.dumps(_launch(loader), indent=2, sort_keys=True).encode() + b"\n", 0o444)
+    _make_read_only(building)
+    _probe(building, loader)
+    building.rename(root)
+    sync_folder(folder)
+
+
+def remove(root: Path) -> None:
+    """Remove an enclave root, read-only as it is; nothing happens when there is none."""
+    if not root.exists():
+        return
+    for path in [root, *root.rglob("*")]:
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
+    shutil.rmtree(root)
+
+
+def _launch(loader: str) -> dict[str, Any]:
+    return {
+        "arguments": [
+            f"lib/{loader}", "--inhibit-cache", "--inhibit-rpath", "bin/python3", "--library-path", "lib", "bin/python3",
+            "-I", "-S", "-B", "-X", "utf8", "-m", "vigie_hub.enclave", "3",
+        ],
+        "environment": dict(ENVIRONMENT),
+        "policy": "descriptors: 3; working folder: root; layers: as the enclave says in its evidence",
+    }  # fmt: skip
+
+
+def _library() -> str:
+    return f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _copy_interpreter(root: Path) -> None:
+    base = Path(getattr(sys, "_base_executable", "") or sys.executable).resolve()
+    _copy(base, root / "bin/python3")
+
+
+def _copy_standard_library(target: Path) -> None:
+    sources = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
+    base = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix})).resolve()
+    extensions = Path(sysconfig.get_config_var("DESTSHARED") or base / "lib-dynload").resolve()
+    for source in {base, *sources}:
+        for folder, folders, files in os.walk(source):
+            folders[:] = sorted(
+                name for name in folders if name not in _STDLIB_LEFT_OUT and not name.startswith("config-")
+            )
+            for name in sorted(files):
+                path = Path(folder) / name
+                if path.suffix in (".py", ".so") and name not in _STDLIB_LEFT_OUT:
+                    _copy(path, target / path.relative_to(source))
+    if not (target / "lib-dynload").is_dir() and extensions.is_dir():
+        for path in sorted(extensions.glob("*.so")):
+            _copy(path, target / "lib-dynload" / path.name)
+
+
+def _closure(names: tuple[str, ...]) -> list[str]:
+    """The distributions of that name and all that they require on this interpreter, extras left out."""
+    found: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError as exc:
+            raise ConfigError(f"the enclave needs {name}, which is not installed", hint="install vigie[hub]") from exc
+        found[name] = None
+        for requirement in requires:
+            wanted, _, marker = requirement.partition(";")
+            if "extra ==" not in marker and _applies(marker.strip()):
+                waiting.append(re.split(r"[\s<>=!~\[(]", wanted.strip(), maxsplit=1)[0])
+    return sorted(found)
+
+
+def _applies(marker: str) -> bool:
+    """Whether an environment marker (PEP 508) holds here, for the few forms that our distributions use."""
+    if not marker:
+        return True
+    values = {
+        "implementation_name": sys.implementation.name,
+        "platform_python_implementation": "CPython",
+        "sys_platform": sys.platform,
+        "platform_system": "Linux",
+        "os_name": os.name,
+        "platform_machine": os.uname().machine,
+        "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "python_full_version": ".".join(map(str, sys.version_info[:3])),
+    }
+
+    def number(text: str) -> tuple[int, ...]:
+        return tuple(int(piece) for piece in text.split(".") if piece.isdigit())
+
+    def holds(clause: str) -> bool:
+        match = re.fullmatch(r"\(?\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*['\"]([^'\"]*)['\"]\s*\)?", clause.strip())
+        if match is None or match[1] not in values:
+            return True  # rather one distribution too many than one too few
+        left, operator, right = values[match[1]], match[2], match[3]
+        if match[1].startswith("python_"):
+            order = (number(left) > number(right)) - (number(left) < number(right))
+        else:
+            order = (left > right) - (left < right)
+        return {"==": order == 0, "!=": order != 0, "<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[
+            operator
+        ]
+
+    return any(all(holds(clause) for clause in part.split(" and ")) for part in marker.split(" or "))
+
+
+def _copy_distribution(distribution: metadata.Distribution, target: Path) -> None:
+    files = distribution.files
+    if files is None:
+        raise ConfigError(f"{distribution.name} has no list of its files", hint="install it from a wheel")
+    for file in files:
+        name = PurePosixPath(file)
+        inside = name.parts[0]
+        if inside in ("..", "/") or name.is_absolute() or _matches(str(name), _LEFT_OUT):
+            continue
+        if inside.endswith((".dist-info", ".egg-info")) and name.name != "METADATA":
+            continue
+        source = Path(str(distribution.locate_file(file)))
+        if source.is_file():
+            _copy(source, target / name)
+
+
+def _copy_package(name: str, target: Path, *, left_out: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> None:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(f"the package {name} is not installed")
+    for location in spec.submodule_search_locations:
+        for path in sorted(Path(location).rglob("*")):
+            relative = f"{name}/{path.relative_to(location).as_posix()}"
+            if not path.is_file() or _matches(relative, (*_LEFT_OUT, *left_out)) or path.name == "py.typed":
+                continue
+            if not only or _matches(relative, only):
+                _copy(path, target / relative)
+
+
+def _copy_libraries(root: Path) -> str:
+    """Copy every system library that anything in the root links to; return the loader's name."""
+    loader = ""
+    objects = [root / "bin/python3", *sorted(path for path in root.rglob("*.so*") if path.is_file())]
+    grafted = {path.name for path in objects}
+    for name, path in sorted(_linked(objects)):
+        if path == "not found" and name in grafted:
+            continue  # a wheel's own library, found through the search path of what loads it
+        if path == "not found":
+            raise ConfigError(f"the library {name} is not installed", hint="install it with the system's package manager")
+        source = Path(path)
+        if name.startswith("ld-"):
+            loader = name
+        if source.resolve().is_relative_to(root.resolve()):
+            continue
+        _copy(source.resolve(), root / "lib" / name)
+    if not loader:
+        raise ConfigError("the interpreter has no loader of its own; a dynamically linked Python is needed")
+    return loader
+
+
+def _linked(objects: list[Path]) -> Iterator[tuple[str, str]]:
+    listed = subprocess.run(["ldd", *map(str, objects)], capture_output=True, text=True, check=False)
+    seen = set()
+    for line in listed.stdout.splitlines():
+        match = _LIBRARY_LINE.fullmatch(line)
+        if match is not None and not line.rstrip().endswith(":"):
+            name = match[1] or PurePosixPath(match[2]).name
+            found = (PurePosixPath(name).name, match[2])
+            if found not in seen:
+                seen.add(found)
+                yield found
+
+
+def _probe(root: Path, loader: str) -> None:
+    """Start the copied interpreter, import what the enclave imports, and look at what it has mapped."""
+    command = _launch(loader)["arguments"]
+    code = f"import importlib\nfor name in {PROBE!r}: importlib.import_module(name)\nprint(open('/proc/self/maps').read())"
+    started = subprocess.run(
+        [*command[: command.index("-m")], "-c", code],
+        cwd=root, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    if started.returncode != 0:
+        last = started.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise ConfigError(f"the enclave root does not start: {last[0]}")
+    mapped = {line.split(maxsplit=5)[5] for line in started.stdout.splitlines() if len(line.split(maxsplit=5)) == 6}
+    outside = sorted(
+        path for path in mapped if path.startswith("/") and not Path(path).is_relative_to(root.resolve())
+    )
+    if outside:
+        raise ConfigError(f"the enclave would map what is not in its root: {', '.join(outside)}")
+
+
+def _make_read_only(root: Path) -> None:
+    for path in root.rglob("*"):
+        runs = path.parent.name == "bin" or path.name.startswith("ld-")
+        path.chmod(0o555 if path.is_dir() or runs else 0o444)
+    root.chmod(0o555)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,218 @@
+"""The host's side of the enclave's channel (proto/vigie/v1/enclave.proto).
+
+A frame is a 4-byte big-endian length of the payload, one byte of type (0 control, 1 bulk) and the payload. This module
+is the codec: the rest of the host sees the values below. It holds what the enclave says to the same form that the
+enclave holds the host to: numbered control frames, bounded lengths, bulk only where it was announced.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from vigie import sealing, segment
+from vigie.errors import MalformedFrame, Unavailable
+from vigie.v1 import enclave_pb2 as pb
+
+CONTROL: Final = 0
+BULK: Final = 1
+CONTROL_CAP: Final = 8 * 1024 * 1024
+BULK_CAP: Final = segment.CAP + sealing.OVERHEAD
+_HEAD: Final = 5
+
+
+@dataclass(frozen=True)
+class LotInput:
+    """A lot of the order, as the enclave is told of it."""
+
+    statement: bytes
+    receipt: bytes
+    segment_ids: Sequence[bytes]
+    parts_per_bucket: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The evidence with the enclave's own signature."""
+
+    statement: bytes
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """All parts of the buckets first..last (inclusive) of a lot are wanted."""
+
+    lot: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run is: a stable word and two numbers."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One sealed part of a result."""
+
+    grant: str
+    part: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Done:
+    """The signed run."""
+
+    run: bytes
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The enclave refused: the rule, what it wanted, what it found."""
+
+    claim: str
+    expected: str
+    found: str
+
+
+Event = Claim | Fetch | Progress | Part | Done | Failed
+
+
+class Channel:
+    """Speaks with one enclave over a pair of streams."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._sent = 0
+        self._received = 0
+
+    async def begin(
+        self,
+        *,
+        conventions: Sequence[bytes],
+        order: bytes,
+        challenges: Mapping[str, bytes],
+        measurement: bytes,
+        lots: Sequence[LotInput],
+    ) -> None:
+        """Tell the enclave what it is for."""
+        begin = pb.Begin(
+            conventions=conventions,
+            order=order,
+            challenges=challenges,
+            measurement=measurement,
+            lots=[
+                pb.Lot(
+                    statement=lot.statement,
+                    receipt=lot.receipt,
+                    segment_ids=lot.segment_ids,
+                    parts_per_bucket=lot.parts_per_bucket,
+                )
+                for lot in lots
+            ],
+        )
+        await self._send(pb.Control(begin=begin))
+
+    async def release(self, partner: str, statement: bytes, blob: bytes) -> None:
+        """Hand over a partner's answer."""
+        await self._send(pb.Control(release=pb.Release(partner=partner, statement=statement, blob=blob)))
+
+    async def go(self, evidence: bytes) -> None:
+        """No more releases will come."""
+        await self._send(pb.Control(go=pb.Go(evidence=evidence)))
+
+    async def segment(self, lot: int, bucket: int, part: int, data: bytes) -> None:
+        """Hand over one sealed segment."""
+        await self._send(pb.Control(segment=pb.Segment(lot=lot, bucket=bucket, part=part, size=len(data))))
+        await self._write(BULK, data)
+
+    async def receive(self) -> Event:
+        """Return what the enclave says next.
+
+        Raises:
+            MalformedFrame: it does not keep the protocol.
+            Unavailable: the channel ended.
+        """
+        kind, payload = await self._read()
+        if kind != CONTROL:
+            raise MalformedFrame("the enclave sent bulk bytes that it had not announced")
+        try:
+            control = pb.Control.FromString(payload)
+        except DecodeError as exc:
+            raise MalformedFrame("the enclave sent a control frame that cannot be read") from exc
+        if control.sequence != self._received:
+            raise MalformedFrame("the enclave's control frames are out of order")
+        self._received += 1
+        match control.WhichOneof("message"):
+            case "claim":
+                return Claim(control.claim.statement)
+            case "fetch":
+                return Fetch(control.fetch.lot, control.fetch.first, control.fetch.last)
+            case "progress":
+                return Progress(_word(control.progress.stage), control.progress.done, control.progress.total)
+            case "part":
+                return Part(control.part.grant, control.part.part, await self._bulk(control.part.size))
+            case "done":
+                return Done(control.done.run)
+            case "failed":
+                failed = control.failed
+                return Failed(_line(failed.claim), _line(failed.expected), _line(failed.found))
+            case _:
+                raise MalformedFrame("the enclave sent a message that only the host sends")
+
+    async def close(self) -> None:
+        """Close the channel; the enclave exits when it sees that."""
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except OSError:
+            return
+
+    async def _bulk(self, size: int) -> bytes:
+        kind, payload = await self._read()
+        if kind != BULK or len(payload) != size:
+            raise MalformedFrame("the enclave did not send the bulk bytes that it had announced")
+        return payload
+
+    async def _read(self) -> tuple[int, bytes]:
+        try:
+            head = await self._reader.readexactly(_HEAD)
+            length, kind = int.from_bytes(head[:4], "big"), head[4]
+            if kind not in (CONTROL, BULK) or length > (CONTROL_CAP if kind == CONTROL else BULK_CAP):
+                raise MalformedFrame("the enclave sent a frame of an unknown type or too large")
+            return kind, await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, OSError) as exc:
+            raise Unavailable("the enclave ended before its run was done") from exc
+
+    async def _send(self, control: pb.Control) -> None:
+        control.sequence = self._sent
+        self._sent += 1
+        payload = control.SerializeToString()
+        if len(payload) > CONTROL_CAP:
+            raise MalformedFrame("what the enclave would have to be told is larger than a control frame")
+        await self._write(CONTROL, payload)
+
+    async def _write(self, kind: int, payload: bytes) -> None:
+        try:
+            self._writer.write(len(payload).to_bytes(4, "big") + bytes([kind]))
+            self._writer.write(payload)
+            await self._writer.drain()
+        except (OSError, RuntimeError) as exc:
+            raise Unavailable("the enclave ended before its run was done") from exc
+
+
+def _word(text: str) -> str:
+    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in "-_"))[:32]
+
+
+def _line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:500]

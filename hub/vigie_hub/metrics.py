@@ -1,0 +1,52 @@
+"""An optional Prometheus endpoint; off unless the configuration names an address. Counts only, no member's data."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import Gauge, start_http_server
+
+from vigie.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vigie_hub.server import Hub
+
+EVERY_SECONDS: Final = 5.0
+
+_ENTRIES: Final = Gauge("vigie_hub_journal_entries", "Entries in the journal")
+_ATTENDING: Final = Gauge("vigie_hub_attending", "Members that attend")
+_LOTS: Final = Gauge("vigie_hub_lots", "Lots by state", ["state"])
+_BYTES: Final = Gauge("vigie_hub_segment_bytes", "Bytes of sealed segments held")
+
+
+class Gauges:
+    """Keeps the gauges of one hub up to date."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+
+    async def serve(self, address: str) -> None:
+        """Serve the endpoint until cancelled.
+
+        Raises:
+            ConfigError: the address cannot be had.
+        """
+        host, _, port = address.rpartition(":")
+        try:
+            server, thread = start_http_server(int(port), addr=host or "127.0.0.1")
+        except (OSError, ValueError) as exc:
+            raise ConfigError(f"metrics cannot be served on {address}") from exc
+        try:
+            while True:
+                self._update()
+                await asyncio.sleep(EVERY_SECONDS)
+        finally:
+            server.shutdown()
+            thread.join()
+
+    def _update(self) -> None:
+        committed, opened, held = self._hub.deposits.counts()
+        _ENTRIES.set(self._hub.journal.size)
+        _ATTENDING.set(len(self._hub.attendance.names()))
+        _LOTS.labels("committed").set(committed)
+        _LOTS.labels("open").set(opened)
+        _BYTES.set(held)
