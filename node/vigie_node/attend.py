@@ -22,13 +22,12 @@ from vigie.note import parse as parse_note
 from vigie.witness_service import Witness
 from vigie_node.folder import Node
 from vigie_node.ledger import KnownOrder, Standing
+from vigie_node.order_checks import judge_order, reason_of
 from vigie_node.release import (
     Known,
     ReleasePlan,
     check_policy,
     decide,
-    judge_order,
-    reason_of,
     waits,
 )
 

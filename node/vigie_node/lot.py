@@ -60,8 +60,8 @@ class PseudonymisedRows:
             raise StateError("a company of the extract has no pseudonym", hint="run the same command again")
 
     def _scalar(self, sql: str) -> int:
-        row = self._connection.execute(sql).fetchone()
-        return int(row[0]) if row else 0
+        ((found,),) = self._connection.execute(sql).fetchall()
+        return int(found)
 
     def bucket(self, number: int) -> pa.Table:
         """Return the rows of one bucket in canonical order, in the dataset's wire schema."""

@@ -7,9 +7,9 @@ have committed, never against what the hub says is current.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from vigie import authority
+from vigie.authority import Judged
 from vigie.bodies import Order, Reason
 from vigie.chain import ConventionChain
 from vigie.clock import parse_time
@@ -36,7 +36,7 @@ def judge_order(data: bytes, *, chain: ConventionChain, own_lots: Sequence[OwnLo
         Refused: claim ``order`` or ``lots``.
     """
     # (1)
-    judged = judged(data, chain, "order", claim="order", expected="an order signed by a hub operator", current=True)
+    judged = authentic(data, chain, "order", claim="order", expected="an order signed by a hub operator")
     body: Order = judged.body
     convention: Convention = judged.convention
     _check_order(body, convention, now)
@@ -55,27 +55,20 @@ def reason_of(error: VigieError) -> Reason:
 
 
 def _check_order(order: Order, convention: Convention, now: datetime) -> None:
+    # That the purpose and the epoch are in the convention was judged with the signature.
     if not convention.in_force(now):
         raise Refused(
             "order",
             expected=f"a convention in force ({convention.start.isoformat()} to {convention.end.isoformat()})",
             found=f"the day {now.date().isoformat()}",
         )
-    purpose = convention.purposes.get(order.purpose)
-    if purpose is None:
-        raise Refused("order", expected="a purpose of the convention", found=f"purpose {order.purpose}")
-    beyond = {column for grant in convention.grants_of(order.purpose) for column in grant.columns} - set(
-        purpose.outputs
-    )
+    outputs = set(convention.purposes[order.purpose].outputs)
+    beyond = {column for grant in convention.grants_of(order.purpose) for column in grant.columns} - outputs
     if beyond:
         raise Refused("order", expected="outputs of the purpose only", found=f"a grant of {min(beyond)}")
     if order.period > f"{now.year:04d}-{now.month:02d}":
         raise Refused("order", expected="a period that is not in the future", found=f"period {order.period}")
-    try:
-        convention.epoch(order.epoch)
-    except Missing as error:
-        raise Refused("order", expected="a pseudonym epoch of the convention", found=f"epoch {order.epoch}") from error
-    if _moment(order.deadline) < now:
+    if parse_time(order.deadline) < now:
         raise Refused("order", expected="an order before its deadline", found=f"the deadline {order.deadline} is past")
 
 
@@ -84,8 +77,6 @@ def _check_order(order: Order, convention: Convention, now: datetime) -> None:
 
 def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]) -> tuple[OwnLot, ...]:
     named = set(order.lots)
-    if len(named) != len(order.lots):
-        raise Refused("lots", expected="every lot named once", found="a lot that is named twice")
     counting = {lot.digest: lot for lot in current(own_lots)}
     datasets = convention.purposes[order.purpose].datasets
     mine = tuple(lot for lot in own_lots if lot.digest in named)
@@ -118,22 +109,26 @@ def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]
 # -- shared -------------------------------------------------------------------------------------------------------
 
 
-def judged(data: bytes, chain: ConventionChain, kind: str, *, claim: str, expected: str, current: bool) -> Any:
+def authentic(data: bytes, chain: ConventionChain, kind: str, *, claim: str, expected: str) -> Judged:
+    """Judge a statement of the current convention, and name every failure as one of the seven checks.
+
+    Args:
+        data: the statement as received.
+        chain: the conventions that this node accepted.
+        kind: the kind wanted.
+        claim: the check that this is part of.
+        expected: what the check wants.
+
+    Raises:
+        Refused: with that claim, whatever is wrong.
+    """
     try:
-        return authority.judge(data, chain, kind=kind, current_only=current)
+        return authority.judge(data, chain, kind=kind, current_only=True)
+    except Refused as error:
+        found = sentence(f"{error.claim}: {error.found}")
+        raise Refused(claim, expected=sentence(error.expected), found=found, hint=error.hint) from error
     except (Malformed, Untrusted, Missing) as error:
         raise Refused(claim, expected=expected, found=sentence(str(error)), hint=error.hint) from error
-    except Refused as error:
-        raise Refused(
-            claim, expected=sentence(error.expected), found=sentence(error.found), hint=error.hint
-        ) from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return parse_time(text)
-    except Malformed as error:
-        raise Refused("order", expected="times that exist", found=text) from error
 
 
 def sentence(text: str) -> str:

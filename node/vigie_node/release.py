@@ -11,21 +11,21 @@ witnessed, the challenges that it drew, its own approvals – or against signatu
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from vigie import authority, evidence
 from vigie.attend import ReleaseQuestion
-from vigie.bodies import Approval, Evidence, Order, Reason
+from vigie.bodies import Approval, Evidence
 from vigie.chain import ConventionChain
-from vigie.clock import parse_time
 from vigie.convention import Convention
-from vigie.errors import Malformed, Missing, Refused, Untrusted, VigieError
+from vigie.errors import Malformed, Missing, Refused, Untrusted
 from vigie.journal.checkpoint import OpenedCheckpoint, witnessed_by
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.statement import Statement
 from vigie_node.config import Policy
 from vigie_node.ledger import CHALLENGE_LIFE, Challenge, Standing
-from vigie_node.own_lots import OwnLot, current
+from vigie_node.order_checks import JudgedOrder, authentic, judge_order, sentence
+from vigie_node.own_lots import OwnLot
 
 MAX_RELEASES: Final = 3
 """Releases without asking a person, per (purpose, period); and under one decision of a person (protocol section 7)."""
@@ -174,7 +174,7 @@ def _check_journal(
     witnessed_root: Callable[[int], bytes | None],
 ) -> tuple[Evidence, Statement]:
     expected = "evidence signed by the hub's host key and by the enclave's own"
-    judged = judged(question.evidence, chain, "evidence", claim="journal", expected=expected, current=True)
+    judged = authentic(question.evidence, chain, "evidence", claim="journal", expected=expected)
     said: Evidence = judged.body
     if said.order != order.statement.digest:
         raise Refused("journal", expected="evidence for this order", found="evidence for another order")

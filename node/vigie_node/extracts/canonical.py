@@ -267,8 +267,8 @@ def _repeats(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
+    ((found,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(found)
 
 
 def _places(
@@ -303,11 +303,10 @@ def _luhn(name: str) -> str:
 
 def _describe(connection: duckdb.DuckDBPyConnection, report: Report, dataset: Dataset) -> None:
     time = dataset.time
-    row = connection.execute(
+    ((report.companies, first, last, luhn),) = connection.execute(
         f'SELECT count(DISTINCT {SIREN}), CAST(min("{time}") AS VARCHAR), CAST(max("{time}") AS VARCHAR), '
         f"count(DISTINCT CASE WHEN {_luhn(SIREN)} THEN {SIREN} END) FROM valid"
-    ).fetchone()
-    report.companies, first, last, luhn = row or (0, None, None, 0)
+    ).fetchall()
     report.first, report.last = first or "", last or ""
     if luhn:
         report.warnings["siren_check_digit"] = luhn
@@ -332,5 +331,5 @@ def _column_facts(connection: duckdb.DuckDBPyConnection, column: Column, name: s
     if column.maximum is not None:
         tests.append(f"{name} > {column.maximum!r}")
     outside = f"count(*) FILTER (WHERE {' OR '.join(tests)})" if tests else "0"
-    row = connection.execute(f"SELECT count(*) - count({name}), {outside} FROM valid").fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    ((empty, beyond),) = connection.execute(f"SELECT count(*) - count({name}), {outside} FROM valid").fetchall()
+    return int(empty), int(beyond)
