@@ -1,39 +1,45 @@
-"""``vigie convention``: draft, sign, verify, show and amend the agreement.
+"""``vigie convention``: draft, sign, verify, show and amend the agreement (docs/spec/convention.md).
 
-A draft is the statement's text without signatures; every signatory adds one line to the same file. Once the first has
-signed, a changed character makes every signature wrong, and the tools say so.
+A draft is TOML that people edit. The first signature makes it a signed note, of which no character may change any more;
+each further ``sign`` adds one line. Nothing here trusts a file: everything is read back and verified before it is signed.
 """
 
+import fcntl
+import os
 import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from vigie import durable, note, statement
-from vigie.card import parse_card
-from vigie.chain import ConventionChain, Signatures, signatures
+from vigie import durable, statement
+from vigie.card import Card, parse_card
+from vigie.chain import ConventionChain, Signatures, check_successor, required_keys, signatures
 from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.convention import Convention, parse
-from vigie.convention.drafting import amend as amended_text
-from vigie.convention.drafting import draft as drafted_text
-from vigie.convention.drafting import read_terms
+from vigie.convention.drafting import amend, draft, read_terms
 from vigie.convention.words import describe
-from vigie.errors import InputError, MalformedStatement, Missing, Refused
+from vigie.errors import BadSignature, ConfigError, InputError, Refused
 from vigie.keyring import Keyring
+from vigie.note import VerifierKey
 from vigie.passphrase import read_passphrase
 
-app = typer.Typer(no_args_is_help=True, help="Draft, sign, verify, show and amend the convention.")
+app = typer.Typer(no_args_is_help=True, help="Draft, sign, verify, read and amend a convention.")
 
-_HEADER = b"vigie/convention/v1\n"
+_FIRST_LINE = b"vigie/convention/v1\n"
+_SIGNATURES = "\n\n— ".encode()
 
-File = Annotated[Path, typer.Argument(help="The convention's file.")]
-Earlier = Annotated[
-    list[Path] | None, typer.Option("--amends", help="The signed conventions before it, oldest first; one option each.")
+File = Annotated[Path, typer.Argument(help="The convention: a draft, or signed by some or all.")]
+Amends = Annotated[
+    list[Path] | None,
+    typer.Option("--amends", help="Every earlier signed convention of an amendment, one option each."),
 ]
-Cards = Annotated[list[Path] | None, typer.Option("--card", help="A member's card; one option each.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; it must not exist.")]
+Cards = Annotated[list[Path] | None, typer.Option("--card", help="A member's card, one option each.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; it must not be there yet.")]
 
 
 def register(parent: typer.Typer) -> None:
@@ -41,192 +47,238 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="convention")
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A convention file: its text, its values, the one that it amends, and the note when anybody signed it."""
+
+    text: bytes
+    convention: Convention
+    amended: Convention | None
+    signed: statement.Statement | None
+
+    @property
+    def signatures(self) -> Signatures:
+        """Who signed and who is missing; every line that is there is verified."""
+        if self.signed is None:
+            return Signatures((), required_keys(self.convention, self.amended))
+        return signatures(self.signed, self.convention, self.amended)
+
+
 @app.command("draft")
-def draft(
-    terms: Annotated[Path, typer.Option("--terms", help="TOML of what the members agree on, without keys.")],
-    output: Output,
+def draft_command(
+    terms: Annotated[Path, typer.Option("--terms", help="TOML of the terms: all that the cards do not say.")],
     card: Cards = None,
+    output: Output = Path("convention.toml"),
 ) -> None:
-    """Write a first convention from the members' cards and their terms."""
-    _must_be_new(output)
-    cards = [parse_card(_text(path)) for path in card or []]
-    durable.write_file(output, _HEADER + drafted_text(cards, read_terms(_text(terms))).encode(), mode=0o644)
-    console.say(f"the draft is {output}; compare each fingerprint with its owner before anybody signs:")
+    """Write the draft of a first convention from the members' cards and the terms."""
+    _refuse_existing(output)
+    cards = _read_cards(card)
+    text = draft(cards, read_terms(_text(terms)))
+    durable.write_file(output, text.encode(), mode=0o644)
+    found = parse(text.encode())
+    console.say(f"draft of {found.id}, version 1: {output}")
+    console.say("before anybody signs, compare each card's fingerprint with its owner over the telephone:")
     for one in cards:
-        console.say(f"  {one.name:<24} {one.fingerprint}")
-    console.say("next: vigie convention show, then vigie convention sign, by every signatory")
+        console.say(f"  {one.name:<20} {one.fingerprint}")
+    console.say(f"to sign: {', '.join(found.signatories)}")
 
 
 @app.command("amend")
-def amend(
-    file: File,
-    output: Output,
-    amends: Earlier = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="path=value, for instance enclave.approvals=3; repeatable.")
+def amend_command(
+    file: Annotated[Path, typer.Argument(help="The newest signed convention.")],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help='A change, for instance enclave.approvals=3 or convention.to="2029-12-31".'),
     ] = None,
     card: Cards = None,
+    amends: Amends = None,
+    output: Output = Path("convention.toml"),
 ) -> None:
-    """Write the draft of the convention that amends FILE, the newest signed one."""
-    _must_be_new(output)
-    chain = ConventionChain.open([*_earlier(amends), _bytes(file)])
-    changes = dict(_change(text) for text in set_ or [])
-    cards = [parse_card(_text(path)) for path in card or []]
-    durable.write_file(output, _HEADER + amended_text(chain.current, changes, cards=cards).encode(), mode=0o644)
-    console.say(f"the draft of version {chain.current.version + 1} is {output}")
-    console.say("every signatory of both versions must sign it")
+    """Write the draft of the convention that amends a signed one; edit it further by hand before anybody signs."""
+    _refuse_existing(output)
+    current = ConventionChain.open([*_read_all(amends), _read(file)]).current
+    text = amend(current, dict(_change(one) for one in change or ()), cards=_read_cards(card))
+    check_successor(parse(text.encode()), current)
+    durable.write_file(output, text.encode(), mode=0o644)
+    console.say(f"draft of {current.id}, version {current.version + 1}: {output}")
+    required = required_keys(parse(text.encode()), current)
+    console.say(f"to sign, those of version {current.version} too: {', '.join(_called(required))}")
 
 
 @app.command("sign")
-def sign(
+def sign_command(
     file: File,
     keyring: Annotated[Path, typer.Option("--keyring", help="The signatory's keyring.")],
-    amends: Earlier = None,
+    amends: Amends = None,
     passphrase_fd: Annotated[
         int | None, typer.Option("--passphrase-fd", help="File descriptor to read the passphrase from.")
     ] = None,
 ) -> None:
-    """Add a signatory's line to the file."""
-    data = _bytes(file)
-    text, lines = _opened(data)
-    convention = parse(text[len(_HEADER) :])
-    amended = _amended(convention, amends)
+    """Add one signatory's signature to a convention, in place."""
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
     signer = keys.signer("signing")
-    called = {convention.verifier(name, "signing") for name in convention.signatories}
-    if amended is not None:
-        called |= {amended.verifier(name, "signing") for name in amended.signatories}
-    if signer.verifier not in called:
-        raise Refused(
-            "signatory",
-            expected=f"the signing key of one of {', '.join(convention.signatories)}",
-            found=f"the key of {keys.member}",
-            hint="a member that is not a signatory does not sign; a new keyring needs its card in the convention first",
-        )
-    if any((line.name, line.key_id) == (signer.verifier.name, signer.verifier.key_id) for line in lines):
-        raise InputError(
-            f"{keys.member} has signed this convention already", hint="vigie convention verify shows who has"
-        )
-    signed = statement.parse(note.assemble(text, [*lines, signer.sign(text)]))
-    found = signatures(signed, convention, amended)
-    durable.write_file(file, signed.raw, mode=0o644)
-    console.say(f"{keys.member} signed version {convention.version}, digest {convention.digest.hex()}")
-    console.say(_missing(found))
+    with _alone(file):
+        opened = _open(file, amends)
+        found = opened.signatures
+        if signer.verifier in found.signed:
+            raise Refused("signature", expected="a signatory who has not signed yet", found=signer.verifier.name)
+        if signer.verifier not in found.missing:
+            raise Refused(
+                "signatory",
+                expected=f"one of the keys {', '.join(_called((*found.signed, *found.missing)))}",
+                found=f"{signer.verifier.name} ({signer.verifier.key_id.hex()})",
+                hint="is this the keyring whose card was used for the draft?",
+            )
+        if opened.signed is None:
+            signed = statement.sign_text(statement.convention_text(opened.text), [signer])
+        else:
+            signed = statement.countersign(opened.signed, [signer])
+        durable.write_file(file, signed.raw, mode=0o644)
+    missing = _called(signatures(signed, opened.convention, opened.amended).missing)
+    console.say(f"{signer.verifier.name} signed {opened.convention.id}, version {opened.convention.version}")
+    console.say(f"still to sign: {', '.join(missing)}" if missing else "every signatory has signed")
 
 
 @app.command("verify")
-def verify(
+def verify_command(
     file: File,
-    amends: Earlier = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    amends: Amends = None,
+    newest: Annotated[
+        str | None,
+        typer.Option("--newest", help="Digest (hex) of the newest convention seen; an older one is refused."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Say who signed and who has yet to; exit code 0 only when everybody did and it is in force today."""
-    opened = statement.parse(_bytes(file), kind="convention")
-    convention = parse(opened.payload)
-    found = signatures(opened, convention, _amended(convention, amends))
-    said = {
-        "id": convention.id,
-        "version": convention.version,
-        "digest": convention.digest.hex(),
-        "signed": [key.name for key in found.signed],
-        "missing": [key.name for key in found.missing],
-        "in_force": convention.in_force(utc_now()),
-    }
+    """Say who signed a convention and who is missing; refuse it unless all did and it is in force."""
+    opened = _open(file, amends)
+    found = opened.signatures
     if as_json:
-        console.print_json(said)
+        console.print_json(
+            {
+                "id": opened.convention.id,
+                "version": opened.convention.version,
+                "digest": opened.convention.digest.hex(),
+                "signed": _called(found.signed),
+                "missing": _called(found.missing),
+                "in_force": opened.convention.in_force(utc_now()),
+            }
+        )
     else:
-        console.show(f"{convention.id} version {convention.version}, digest {convention.digest.hex()}")
-        for key in found.signed:
-            console.show(f"  signed   {key.name}")
-        for key in found.missing:
-            console.show(f"  MISSING  {key.name}")
-    ConventionChain.open([*_earlier(amends), opened.raw], now=utc_now())
+        console.show(f"{opened.convention.id}, version {opened.convention.version}, {opened.convention.digest.hex()}")
+        for key in (*found.signed, *found.missing):
+            console.show(f"  {'signed ' if key in found.signed else 'MISSING'}  {key.name} ({key.key_id.hex()})")
+    if found.missing or opened.signed is None:
+        raise BadSignature(
+            f"the convention lacks the signature of {', '.join(_called(found.missing))}",
+            hint="vigie convention sign FILE --keyring …",
+        )
+    ConventionChain.accept([*_read_all(amends), opened.signed.raw], _digest(newest), now=utc_now())
     if not as_json:
         console.show("complete, and in force")
 
 
 @app.command("show")
-def show(
+def show_command(
     file: File,
     language: Annotated[Literal["fr", "en"], typer.Option("--language", help="Language of the words.")] = "fr",
     toml: Annotated[bool, typer.Option("--toml", help="Print the TOML that is signed.")] = False,
 ) -> None:
-    """Say in words what the convention allows, to whom, and who signed it."""
-    text, lines = _opened(_bytes(file))
-    if toml:
-        console.show(text[len(_HEADER) :].decode().rstrip("\n"))
-        return
-    for line in describe(parse(text[len(_HEADER) :]), language):
+    """Say in words what a convention, signed or not, allows and demands; signatures are for `verify`."""
+    text, _ = _taken_apart(_read(file))
+    lines = text.decode(errors="replace").removesuffix("\n").split("\n") if toml else describe(parse(text), language)
+    for line in lines:
         console.show(line)
-    signed = ", ".join(line.name for line in lines)
-    console.show(
-        ("Signatures (non vérifiées ici) : " if language == "fr" else "Signatures (not verified here): ")
-        + (signed or "-")
-    )
 
 
-def _missing(found: Signatures) -> str:
-    if not found.missing:
-        return "everybody has signed: vigie convention verify"
-    return f"still to sign: {', '.join(key.name.partition('/')[0] for key in found.missing)}"
-
-
-def _opened(data: bytes) -> tuple[bytes, tuple[note.NoteSignature, ...]]:
-    """Return the text of a draft or of a signed convention, and its signature lines."""
-    if data.startswith(_HEADER) and b"\n\n\xe2\x80\x94 " not in data:
-        return statement.convention_text(data[len(_HEADER) :]), ()
-    try:
-        opened = statement.parse(data, kind="convention")
-    except MalformedStatement as error:
-        raise MalformedStatement(
-            f"this is neither a draft nor a signed convention: {error}",
-            hint="a draft comes from vigie convention draft",
-        ) from error
-    return opened.text, opened.note.signatures
-
-
-def _amended(convention: Convention, amends: list[Path] | None) -> Convention | None:
-    if convention.previous is None:
-        return None
-    if not amends:
-        raise Missing(
-            f"version {convention.version} amends another, whose signatories must sign too",
-            hint="give the signed conventions before it with --amends, oldest first",
+def _open(file: Path, amends: Sequence[Path] | None) -> Opened:
+    """Read a convention file and hold it against the ones before it."""
+    text, signed = _taken_apart(_read(file))
+    convention = parse(text)
+    earlier = _read_all(amends)
+    amended = ConventionChain.open(earlier).current if earlier else None
+    if amended is None and convention.previous is not None:
+        raise ConfigError(
+            f"version {convention.version} amends another convention, which is not given",
+            hint="give every earlier signed convention: --amends FILE, one option each",
         )
-    amended = ConventionChain.open(_earlier(amends)).current
-    if amended.digest != convention.previous:
-        raise Refused("previous", expected=convention.previous.hex(), found=amended.digest.hex())
-    return amended
+    check_successor(convention, amended)
+    return Opened(text, convention, amended, signed)
 
 
-def _earlier(amends: list[Path] | None) -> list[bytes]:
-    return [_bytes(path) for path in amends or []]
+def _taken_apart(data: bytes) -> tuple[bytes, statement.Statement | None]:
+    """The TOML of a file, and the note when it is one that somebody signed."""
+    if not data.startswith(_FIRST_LINE):
+        return data, None
+    if _SIGNATURES not in data:
+        return data.removeprefix(_FIRST_LINE), None
+    signed = statement.parse(data, kind="convention")
+    return signed.payload, signed
 
 
-def _change(text: str) -> tuple[str, Any]:
-    path, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text[:60]!r} is not path=value", hint="for instance --set enclave.approvals=3")
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Hold the file's folder while it is read, signed and replaced, so that two signatories do not lose a line."""
     try:
-        return path.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return path.strip(), value.strip()  # an unquoted text is meant as a text
+        descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise InputError(f"{file.parent} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def _must_be_new(output: Path) -> None:
-    if output.exists():
-        raise InputError(f"{output} exists", hint="a convention is never overwritten; give another name")
-
-
-def _bytes(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read", hint="check the path") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_all(paths: Sequence[Path] | None) -> list[bytes]:
+    return [_read(path) for path in paths or ()]
+
+
+def _read_cards(paths: Sequence[Path] | None) -> list[Card]:
+    return [parse_card(_text(path)) for path in paths or ()]
 
 
 def _text(path: Path) -> str:
     try:
-        return _bytes(path).decode()
+        return _read(path).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text") from error
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise InputError(f"{path} exists", hint="a convention is never overwritten; give another name with --output")
+
+
+def _change(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise InputError(f"--set {text!r} is not path=value", hint="for instance: --set enclave.approvals=3")
+    try:
+        return path.strip(), tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):
+        return path.strip(), value.strip()  # a bare word or date means its text
+
+
+def _digest(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError as error:
+        raise InputError("--newest is not hexadecimal") from error
+    if len(digest) != 32:
+        raise InputError("--newest is not a digest of 32 bytes")
+    return digest
+
+
+def _called(keys: Sequence[VerifierKey]) -> list[str]:
+    """Names of keys; with their ids where one name has two keys."""
+    names = [key.name for key in keys]
+    return [f"{key.name} ({key.key_id.hex()})" if names.count(key.name) > 1 else key.name for key in keys]

@@ -1,103 +1,202 @@
-"""A convention in words, for those who sign it and those who are bound by it; French, or English."""
+"""A convention in words, French or English: what a signatory reads before signing, without the keys.
 
-from vigie.convention.model import Convention
+Every sentence comes from the values, so that the words cannot say something else than the file.
+"""
 
-_ROLES = {
-    "partner": ("partenaire", "partner"),
-    "custodian": ("gardien d'une clé de pseudonymes", "custodian of a pseudonym key"),
-    "witness": ("témoin du journal", "witness of the journal"),
-    "auditor": ("auditeur", "auditor"),
-    "hub": ("exploitant du concentrateur", "operator of the hub"),
-}
-_OUTPUTS = {
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal
+
+from vigie.convention.model import Convention, Grant, Member
+
+Language = Literal["fr", "en"]
+
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "head": ("Convention {id}, version {version}", "Convention {id}, version {version}"),
+    "digest": ("Empreinte : {digest}", "Digest: {digest}"),
+    "force": ("En vigueur du {start} au {end} inclus.", "In force from {start} to {end}, both inclusive."),
+    "amends": ("Modifie la convention {previous}.", "Amends the convention {previous}."),
+    "journal": ("Journal des échanges : {origin}, tenu par {hub}.", "Exchange journal: {origin}, kept by {hub}."),
+    "signed_by": ("À signer par : {names}.", "To be signed by: {names}."),
+    "members": ("Membres", "Members"),
+    "member": ("{name} ({organisation}) : {roles}", "{name} ({organisation}): {roles}"),
+    "population": (", {count} entreprises déclarées", ", {count} companies declared"),
+    "datasets": ("Données", "Datasets"),
+    "dataset": (
+        "{name}, schéma {schema}, déposé par {owners} ; au plus {rejected} de lignes rejetées ; niveau {level} au moins",
+        "{name}, schema {schema}, deposited by {owners}; at most {rejected} of rows rejected; level {level} or better",
+    ),
+    "purposes": ("Finalités", "Purposes"),
+    "purpose": (
+        "{name} : « {title} » ; cible : {target}, à {horizon} mois ; entreprises de {perimeter} ; calcule {outputs}",
+        "{name}: “{title}”; target: {target}, {horizon} months ahead; companies of {perimeter}; computes {outputs}",
+    ),
+    "sources": ("à partir de : {datasets}", "out of: {datasets}"),
+    "required": ("aucun calcul sans : {names}", "no run without: {names}"),
+    "grants": ("Droits", "Grants"),
+    "grant": (
+        "{name} : {recipient} reçoit {columns} ({rows}) ; peut voir les données {labels}",
+        "{name}: {recipient} receives {columns} ({rows}); may see data labelled {labels}",
+    ),
+    "freed": (
+        "montré à tous les destinataires de {purpose} : {outputs}",
+        "shown to every recipient of {purpose}: {outputs}",
+    ),
+    "protection": ("Protections", "Protections"),
+    "pseudonym": (
+        "pseudonyme, époque {number} ({start} – {end}) : les clefs de {names} sont toutes nécessaires",
+        "pseudonym, epoch {number} ({start} – {end}): the keys of {names} are all needed",
+    ),
+    "enclave": (
+        "enclave : code approuvé par {approvals} organismes, niveau {level} au moins, plate-forme {platforms}, avec {layers}",
+        "enclave: code approved by {approvals} organisations, level {level} or better, platform {platforms}, with {layers}",
+    ),
+    "witness": (
+        "remise de clefs seulement si {quorum} autre(s) organisme(s) ont certifié le journal",
+        "keys are released only once {quorum} other organisation(s) witnessed the journal",
+    ),
+    "custody": (
+        "clef du modèle : {threshold} organismes dépositaires ensemble",
+        "key of the model: {threshold} custodians' organisations together",
+    ),
+    "retention": (
+        "conservation : lots {lots} mois, résultats {results} mois",
+        "kept: lots {lots} months, results {results} months",
+    ),
+    "disclosure": (
+        "chiffres publiés : {cell} entreprises au moins par case, aucune au-delà de {dominance}, arrondis à {rounding}",
+        "published figures: at least {cell} companies per cell, none above {dominance}, rounded to {rounding}",
+    ),
+    "all": ("toutes les entreprises", "all companies"),
+    "alerted": ("entreprises en alerte", "companies under alert"),
     "score": ("score", "score"),
-    "level": ("niveau d'alerte", "alert level"),
-    "topics": ("totaux par thème", "totals by topic"),
+    "level": ("niveau d'alerte", "level"),
+    "topics": ("totaux par thème", "topic totals"),
     "reasons": ("motifs", "reasons"),
+    "failure": ("défaillance (procédure collective)", "failure (collective proceedings)"),
+    "failure-or-default": ("défaillance ou défaut de paiement", "failure or default"),
+    "partner": ("partenaire", "partner"),
+    "custodian": ("dépositaire du pseudonyme", "custodian of the pseudonym"),
+    "witness_role": ("témoin du journal", "witness of the journal"),
+    "auditor": ("auditeur", "auditor"),
+    "hub": ("plate-forme", "hub"),
+    "none": ("aucune", "none"),
+    "signatory": ("signataire", "signatory"),
 }
-_TARGETS = {
-    "failure": ("défaillance", "failure"),
-    "failure-or-default": ("défaillance ou défaut de paiement", "failure or default of payment"),
-}
 
 
-def describe(convention: Convention, language: str) -> list[str]:
-    """Return the convention as lines of text.
+def describe(convention: Convention, language: Language) -> list[str]:
+    """The lines to print."""
+    return list(_Words(language).lines(convention))
 
-    Args:
-        convention: what to describe.
-        language: ``fr`` or ``en``.
-    """
-    place = 0 if language == "fr" else 1
 
-    def say(french: str, english: str) -> str:
-        return (french, english)[place]
+class _Words:
+    def __init__(self, language: Language) -> None:
+        self._place = 0 if language == "fr" else 1
 
-    until = say("au", "to")
-    lines = [
-        convention.title,
-        (
-            f"{convention.id}, version {convention.version}, "
-            f"{say('du', 'from')} {convention.start} {until} {convention.end}"
-        ),
-        f"{say('empreinte', 'digest')} {convention.digest.hex()}",
-        "",
-        say("Membres :", "Members:"),
-    ]
-    for member in convention.members.values():
-        roles = ", ".join(sorted(_ROLES[role][place] for role in member.roles))
-        signs = say(", signataire", ", signatory") if member.name in convention.signatories else ""
-        lines.append(f"  {member.name} ({member.organisation}) : {roles}{signs}")
-    lines += ["", say("Ce qui peut être déposé, et par qui :", "What may be deposited, and by whom:")]
-    for rule in convention.datasets.values():
-        lines.append(
-            f"  {rule.name} : {', '.join(rule.owners)} ; "
-            f"{say('garantie minimale', 'least assurance')} {rule.minimum_level}, "
-            f"{say('au plus', 'at most')} {rule.maximum_rejected:.1%} {say('de lignes rejetées', 'of rows rejected')}"
+    def _say(self, word: str, **values: object) -> str:
+        return _WORDS[word][self._place].format(**values)
+
+    def _list(self, words: Iterable[str]) -> str:
+        return ", ".join(_WORDS[word][self._place] if word in _WORDS else word for word in words) or self._say("none")
+
+    def lines(self, convention: Convention) -> Iterator[str]:
+        yield self._say("head", id=convention.id, version=convention.version)
+        yield convention.title
+        yield self._say("digest", digest=convention.digest.hex())
+        yield self._say("force", start=convention.start.isoformat(), end=convention.end.isoformat())
+        if convention.previous is not None:
+            yield self._say("amends", previous=convention.previous.hex())
+        yield self._say("journal", origin=convention.origin, hub=convention.hub)
+        yield self._say("signed_by", names=", ".join(convention.signatories))
+        sections = (
+            ("members", (self._member(member) for member in convention.members.values())),
+            ("datasets", self._datasets(convention)),
+            ("purposes", self._purposes(convention)),
+            ("grants", self._grants(convention)),
+            ("protection", self._protections(convention)),
         )
-    lines += ["", say("Pour quoi :", "For what:")]
-    for purpose in convention.purposes.values():
-        target = _TARGETS.get(purpose.target, (purpose.target, purpose.target))[place]
-        lines += [
-            f"  {purpose.name} : {purpose.title}",
-            (
-                f"    {say('cible', 'target')} : {target}, {purpose.horizon} {say('mois', 'months')} ; "
-                f"{say('données', 'data')} : {', '.join(purpose.datasets)}"
-            ),
-            (
-                f"    {say('périmètre', 'perimeter')} : {purpose.perimeter} ; "
-                f"{say('indispensables', 'required')} : {', '.join(purpose.required) or '-'}"
-            ),
-        ]
-    lines += ["", say("Qui reçoit quoi :", "Who receives what:")]
-    for grant in convention.grants.values():
-        outputs = ", ".join(_OUTPUTS[output][place] for output in grant.columns)
-        rows = say("toutes ses entreprises", "all its companies")
-        if grant.rows == "alerted":
-            rows = say("ses entreprises en alerte", "its companies with an alert")
-        secrets = ", ".join(sorted(grant.labels)) or say("aucun", "none")
-        lines.append(
-            f"  {grant.recipient} ({grant.name}) : {outputs} ; {rows} ; {say('secrets', 'labels')} : {secrets}"
+        for title, items in sections:
+            yield ""
+            yield self._say(title)
+            yield from (f"  - {item}" for item in items)
+
+    def _member(self, member: Member) -> str:
+        roles = ["witness_role" if role == "witness" else role for role in sorted(member.roles)] or ["signatory"]
+        line = self._say("member", name=member.name, organisation=member.organisation, roles=self._list(roles))
+        return line + (self._say("population", count=member.population) if member.population else "")
+
+    def _datasets(self, convention: Convention) -> Iterator[str]:
+        for rule in convention.datasets.values():
+            yield self._say(
+                "dataset",
+                name=rule.name,
+                schema=rule.definition.schema,
+                owners=", ".join(rule.owners),
+                rejected=self._share(rule.maximum_rejected),
+                level=rule.minimum_level,
+            )
+
+    def _purposes(self, convention: Convention) -> Iterator[str]:
+        for purpose in convention.purposes.values():
+            yield self._say(
+                "purpose",
+                name=purpose.name,
+                title=purpose.title,
+                outputs=self._list(purpose.outputs),
+                horizon=purpose.horizon,
+                perimeter=purpose.perimeter,
+                target=self._list([purpose.target]),
+            )
+            yield self._say("sources", datasets=", ".join(purpose.datasets))
+            if purpose.required:
+                yield self._say("required", names=", ".join(purpose.required))
+
+    def _grants(self, convention: Convention) -> Iterator[str]:
+        for grant in convention.grants.values():
+            yield self._grant(grant)
+        for purpose in convention.purposes:
+            freed = [one for one in ("score", "level", "topics") if convention.is_declassified(purpose, one)]
+            if freed:
+                yield self._say("freed", purpose=purpose, outputs=self._list(freed))
+
+    def _grant(self, grant: Grant) -> str:
+        return self._say(
+            "grant",
+            name=grant.name,
+            recipient=grant.recipient,
+            columns=self._list(grant.columns),
+            rows=self._list([grant.rows]),
+            labels=", ".join(sorted(grant.labels)) or self._say("none"),
         )
-    for freed in sorted(convention.declassifications, key=lambda one: (one.purpose, one.output)):
-        lines.append(
-            f"  {say('tous peuvent voir', 'everybody may see')} : {_OUTPUTS[freed.output][place]} ({freed.purpose})"
+
+    def _protections(self, convention: Convention) -> Iterator[str]:
+        for epoch in convention.epochs:
+            yield self._say(
+                "pseudonym",
+                number=epoch.number,
+                start=epoch.start.isoformat(),
+                end=epoch.end.isoformat(),
+                names=", ".join(one.member for one in epoch.custodians),
+            )
+        rule = convention.enclave
+        yield self._say(
+            "enclave",
+            approvals=rule.approvals,
+            level=rule.minimum_level,
+            platforms=", ".join(rule.platforms),
+            layers=", ".join(rule.layers) or self._say("none"),
         )
-    lines += [
-        "",
-        say("Garanties :", "Safeguards:"),
-        (
-            f"  {say('enclave approuvée par au moins', 'enclave approved by at least')} {convention.enclave.approvals} "
-            f"{say('organisations', 'organisations')}, {say('niveau', 'level')} {convention.enclave.minimum_level}, "
-            f"{', '.join(convention.enclave.platforms)}"
-        ),
-        (
-            f"  {say('clés livrées sous un journal vu par au moins', 'keys released under a journal seen by at least')} "
-            f"{convention.witness.release_quorum} {say('autre(s) organisation(s)', 'other organisation(s)')}"
-        ),
-        (
-            f"  {say('conservation', 'retention')} : {convention.retention.lots_months} / "
-            f"{convention.retention.results_months} {say('mois (lots / résultats)', 'months (lots / results)')}"
-        ),
-    ]
-    return lines
+        yield self._say("witness", quorum=convention.witness.release_quorum)
+        yield self._say("custody", threshold=convention.custody.threshold)
+        yield self._say("retention", lots=convention.retention.lots_months, results=convention.retention.results_months)
+        disclosure = convention.disclosure
+        yield self._say(
+            "disclosure",
+            cell=disclosure.minimum_cell,
+            dominance=self._share(disclosure.dominance),
+            rounding=disclosure.rounding,
+        )
+
+    def _share(self, value: float) -> str:
+        percent = f"{value * 100:g}"
+        return f"{percent.replace('.', ',')} %" if self._place == 0 else f"{percent}%"
