@@ -39,12 +39,6 @@ EXIT_UNTRUSTED: Final = 4
 EXIT_MISSING: Final = 6
 """What was given does not suffice to tell (as `Missing`)."""
 
-
-def register(parent: typer.Typer) -> None:
-    """Add the group."""
-    parent.add_typer(app, name="audit")
-
-
 _JSON = typer.Option("--json", help="Print the outcome as JSON.")
 
 
@@ -123,6 +117,11 @@ def compare_command(
 
 
 audit_witness.register(app)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group."""
+    parent.add_typer(app, name="audit")
 
 
 def exit_code(outcome: Comparison) -> int:
