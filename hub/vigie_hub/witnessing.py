@@ -60,7 +60,7 @@ class Witnessing:
 
         def look() -> bool:
             for item in list(remaining):
-                size = self._quorum_at(at_least, item[1], item[2])
+                size = self._quorum_at(at_least, *item)
                 if size is not None:
                     found[item[0]] = size
                     remaining.remove(item)
@@ -79,12 +79,14 @@ class Witnessing:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _quorum_at(self, at_least: int, keys: dict[VerifierKey, str], quorum: int) -> int | None:
-        if quorum <= 0:
-            return self._journal.size if self._journal.size >= at_least else None
+    def _quorum_at(self, at_least: int, member: str, keys: dict[VerifierKey, str], quorum: int) -> int | None:
+        # A member releases only under a tree head that it cosigned itself, beside those that count for it.
+        own = self._agreement.current.member(member).keys.get("witness")
         for size in self._journal.cosigned_sizes(at_least):
-            names = witnessed_by(notes.parse(self._journal.checkpoint(size)), keys)
-            if len({organisation for key, organisation in keys.items() if key.name in names}) >= quorum:
+            note = notes.parse(self._journal.checkpoint(size))
+            names = witnessed_by(note, keys)
+            enough = len({organisation for key, organisation in keys.items() if key.name in names}) >= quorum
+            if enough and (own is None or own.name in witnessed_by(note, [own])):
                 return size
         return None
 
