@@ -5,13 +5,13 @@ One place turns our errors into ``error:`` and ``hint:`` lines and into an exit 
 """
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -35,6 +35,8 @@ EXIT_DEFECT: Final = 70
 """An error that Vigie did not foresee (EX_SOFTWARE)."""
 
 EXIT_INTERRUPTED: Final = 130
+EXIT_PIPE: Final = 141
+"""Whoever read our output stopped reading, as the shell counts it (128 + SIGPIPE)."""
 
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -103,26 +105,38 @@ def run(app: typer.Typer) -> None:
     """Run a command line and end the process with its exit code."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that went away is understood
     except VigieError as error:
         explain(error)
         sys.exit(exit_code(error))
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         _err.print("stopped", style="bold red")
         sys.exit(EXIT_INTERRUPTED)
-    except click.exceptions.Exit as ending:
+    except typer.Exit as ending:
         sys.exit(ending.exit_code)
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:  # what was typed is no command; without words when the help was shown already
+        if error.format_message():
+            _err.print(f"error: {error.format_message()}", markup=False, style="bold red")
+            _err.print("hint: --help after the command shows what it takes", markup=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _err.print("stopped", style="bold red")
-        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_PIPE)
+    except OSError as error:
+        if not error.filename:
+            _defect(error)
+        _err.print(f"error: {error.filename} cannot be used: {error.strerror}", markup=False, style="bold red")
+        sys.exit(EXIT_CODES[0][1])
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person must not be left with a bare trace
-        # The message of a foreign error may quote data; its class and place are enough to report the defect.
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        _err.print(
-            f"error: a defect in Vigie: {type(error).__name__} in {frame.name}, line {frame.lineno}", style="bold red"
-        )
-        _err.print("hint: nothing half-done counts; report this with the command that you typed", markup=False)
-        sys.exit(EXIT_DEFECT)
+        _defect(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _defect(error: Exception) -> NoReturn:
+    # The message of a foreign error may quote data; its class and place are enough to report the defect.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _err.print(
+        f"error: a defect in Vigie: {type(error).__name__} in {frame.name}, line {frame.lineno}", style="bold red"
+    )
+    _err.print("hint: nothing half-done counts; report this with the command that you typed", markup=False)
+    sys.exit(EXIT_DEFECT)
