@@ -152,7 +152,7 @@ class Story:
     def start(self) -> None:
         """Start the hub, then the nodes and the auditor's witness, each a process of its own."""
         self.daemons[HUB] = Daemon(
-            HUB, ["vigie-hub", "serve", "--folder", str(self.hub), "--address", "127.0.0.1:0"],
+            HUB, ["vigie-hub", "serve", "--folder", str(self.hub), "--listen", "127.0.0.1:0"],
             self.folder / "logs" / "hub.log", self.secret(HUB),
         )  # fmt: skip
         self.daemons[HUB].start()
