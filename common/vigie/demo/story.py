@@ -241,23 +241,17 @@ class Story:
         """Fetch a partner's results and export the newest list."""
         folder = ["--folder", str(self.node(name))]
         self.run(["vigie-node", "results", "fetch", *folder], name)
+        return self.export(name, form, language)
+
+    def export(self, name: str, form: str, language: str = "fr") -> Path:
+        """Write a partner's newest list as a file."""
         target = self.folder / "results" / f"{name}.{form}"
-        target.parent.mkdir(exist_ok=True)
         self.run(
             [
-                "vigie-node",
-                "results",
-                "export",
-                *folder,
-                "--format",
-                form,
-                "--language",
-                language,
-                "--output",
-                str(target),
-            ],
-            name,
-        )
+                "vigie-node", "results", "export", "--folder", str(self.node(name)), "--format", form,
+                "--language", language, "--output", str(target),
+            ]
+        )  # fmt: skip
         return target
 
     def audit(self) -> str:
