@@ -135,9 +135,9 @@ def verify(public: bytes, blinded: list[bytes], evaluated: list[bytes], proof: b
     """RFC 9497 section 2.2.2."""
     seed = hashlib.sha512(framed(public, b"Seed-" + CONTEXT)).digest()
     m = z = IDENTITY
-    for place, (c, d) in enumerate(zip(blinded, evaluated, strict=True)):
-        weight = hash_to_scalar(framed(seed) + place.to_bytes(2, "big") + framed(c, d) + b"Composite")
-        m, z = add(m, multiply(weight, decode(c))), add(z, multiply(weight, decode(d)))
+    for place, pair in enumerate(zip(blinded, evaluated, strict=True)):
+        weight = hash_to_scalar(framed(seed) + place.to_bytes(2, "big") + framed(*pair) + b"Composite")
+        m, z = (add(total, multiply(weight, decode(one))) for total, one in zip((m, z), pair, strict=True))
     c, s = int.from_bytes(proof[:32], "little"), int.from_bytes(proof[32:], "little")
     t2 = add(multiply(s, BASE), multiply(c, decode(public)))
     t3 = add(multiply(s, m), multiply(c, z))

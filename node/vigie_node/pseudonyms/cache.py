@@ -87,9 +87,14 @@ class PseudonymCache:
         """
         keys = keys_digest(convention_id, epoch)
         with self._lock, transaction(self._connection) as db:
-            db.execute("INSERT INTO epoch VALUES (?, ?) ON CONFLICT DO NOTHING", (epoch.number, keys))
-            (bound,) = db.execute("SELECT keys FROM epoch WHERE number = ?", (epoch.number,)).fetchone()
-        if bound != keys:
+            (used,) = db.execute(
+                "SELECT EXISTS (SELECT 1 FROM pseudonym WHERE epoch = :e) OR EXISTS (SELECT 1 FROM output WHERE epoch = :e)",
+                {"e": epoch.number},
+            ).fetchone()
+            if not used:  # nothing was made with other keys, so these count from now on
+                db.execute("INSERT OR REPLACE INTO epoch VALUES (?, ?)", (epoch.number, keys))
+            bound = db.execute("SELECT keys FROM epoch WHERE number = ?", (epoch.number,)).fetchone()
+        if bound != (keys,):
             raise StateError(
                 f"the custodians or their keys changed within pseudonym epoch {epoch.number}",
                 hint="the convention must open a new epoch for new keys; the one that it amends had other ones",

@@ -7,7 +7,7 @@ batch per custodian again. While one batch is with its custodian, the next is bl
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -108,7 +108,7 @@ async def pseudonymise(
     wanted = await asyncio.to_thread(cache.missing, epoch, numbers)
     names = [custodian.member for custodian in described.custodians]
     await _check_own_key(described, member, workers)
-    asker = _Asker(convention, epoch, member, cache, workers, ask, signer, now, batch, pause)
+    asker = _Asker(convention, epoch, member, cache, workers, ask, signer, now, batch, pause, asyncio.Event())
     done, total = 0, len(wanted) * len(names)
 
     def count(answers: int) -> None:
@@ -121,13 +121,11 @@ async def pseudonymise(
     window = batch * _WINDOW
     for start in range(0, len(wanted), window):
         part = wanted[start : start + window]
-        # A task group: when one custodian fails the others stop, at a batch that is either durable or not there.
-        try:
-            async with asyncio.TaskGroup() as group:
-                for custodian in described.custodians:
-                    group.create_task(asker.fill(custodian, part, count))
-        except* Exception as errors:  # noqa: BLE001 - not caught: the one that matters is raised, of whatever class
-            raise _first(errors) from None
+        # When one custodian fails, the others finish the batch that they are at: it was charged, and must not be lost.
+        ended = await asyncio.gather(
+            *(asker.fill(custodian, part, count) for custodian in described.custodians), return_exceptions=True
+        )
+        _raise_first(ended)
         await asyncio.to_thread(cache.combine, epoch, names)
     return Pseudonymised(known=len(numbers) - len(wanted), new=len(wanted))
 
@@ -144,14 +142,24 @@ class _Asker:
     now: Callable[[], datetime]
     batch: int
     pause: Callable[[float], Awaitable[None]]
+    failed: asyncio.Event
 
     async def fill(self, custodian: Custodian, sirens: Sirens, count: Callable[[int], None]) -> None:
-        """Get one custodian's outputs for all of ``sirens``, batch after batch."""
+        """Get one custodian's outputs for all of ``sirens``, batch after batch, until another custodian fails."""
+        try:
+            await self._fill(custodian, sirens, count)
+        except BaseException:
+            self.failed.set()
+            raise
+
+    async def _fill(self, custodian: Custodian, sirens: Sirens, count: Callable[[int], None]) -> None:
         open_ = await asyncio.to_thread(self.cache.unanswered, self.epoch, custodian.member, sirens)
         count(len(sirens) - len(open_))
         batches = [open_[at : at + self.batch] for at in range(0, len(open_), self.batch)]
         if custodian.member == self.member:
             for one in batches:
+                if self.failed.is_set():
+                    return
                 outputs = await self.workers.evaluate_own(self.epoch, _texts(one))
                 await self._store(custodian, one, outputs, count)
             return
@@ -159,6 +167,8 @@ class _Asker:
         ahead: asyncio.Task[BlindedBatch] | None = None
         try:
             for at, one in enumerate(batches):
+                if self.failed.is_set():
+                    return
                 blinded = await (ahead or asyncio.create_task(worker.blind(_texts(one))))
                 following = batches[at + 1] if at + 1 < len(batches) else None
                 ahead = None if following is None else asyncio.create_task(worker.blind(_texts(following)))
@@ -209,7 +219,7 @@ class _Asker:
             try:
                 answer, output = await self.ask(custodian.member, signed.raw, elements)
             except Unavailable as error:
-                if attempt + 1 == _ATTEMPTS:
+                if attempt + 1 == _ATTEMPTS or self.failed.is_set():
                     raise Unavailable(
                         f"the custodian {custodian.member} cannot be reached: {error}",
                         hint="run the same command again later; what was finished is kept",
@@ -288,9 +298,11 @@ def _texts(sirens: Sirens) -> list[str]:
     return texts
 
 
-def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
-    """The error to show when several custodians failed together: one that a person must act on before one that waits."""
-    flat: list[Exception] = []
-    for error in errors.exceptions:
-        flat.extend([_first(error)] if isinstance(error, BaseExceptionGroup) else [error])
-    return next((error for error in flat if not isinstance(error, Unavailable)), flat[0])
+def _raise_first(ended: Sequence[BaseException | None]) -> None:
+    """Raise what a person must act on before what only has to wait, when several custodians failed together."""
+    errors = [error for error in ended if error is not None]
+    for error in errors:
+        if not isinstance(error, Unavailable):
+            raise error
+    if errors:
+        raise errors[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,8 +141,8 @@ def test_each_role_has_the_keys_that_it_needs_and_no_others() -> None:
         auditor.signer().verifier.public, auditor.cosigner().verifier.public,
     }  # fmt: skip
     for refused in (
-        lambda: hub.signer(), lambda: hub.cosigner(), lambda: hub.sealing(), lambda: hub.oprf_seed(),
-        lambda: hub.epoch_seed(1), lambda: auditor.sealing(), lambda: auditor.custodian(1),
+        hub.signer, hub.cosigner, hub.sealing, hub.oprf_seed,
+        lambda: hub.epoch_seed(1), auditor.sealing, lambda: auditor.custodian(1),
         lambda: ring.log_signer("x"), lambda: ring.signer("host"), lambda: ring.signer("witness"),
         lambda: ring.epoch_seed(2),
     ):  # fmt: skip
@@ -175,7 +176,7 @@ def test_the_certificate_is_a_leaf_for_both_ends_and_can_be_rotated() -> None:
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert (certificate.not_valid_after_utc - NOW).days == 800
     usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert set(usages) == {x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH}
+    assert set(usages) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
     before = ring.card()
     ring.rotate_tls(NOW)
     assert ring.card().certificate != before.certificate
@@ -204,7 +205,7 @@ def test_a_passphrase_comes_from_one_place_and_never_from_two(monkeypatch: pytes
     fd = piped("mot de passe é\n".encode())
     assert read_passphrase(fd, "?") == "mot de passe é"
     os.close(fd)
-    with pytest.raises(ConfigError, match="cannot be read|can be read"):
+    with pytest.raises(ConfigError, match="can be read"):
         read_passphrase(fd, "?")
     with pytest.raises(InputError, match="no terminal"):
         read_passphrase(None, "?")

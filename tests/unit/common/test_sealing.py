@@ -22,7 +22,9 @@ OTHER = SealingPrivateKey.from_seed(bytes(range(1, 97)))
 
 def test_the_published_vector_of_the_kem_and_key_schedule() -> None:
     # The published private key is a 32-byte seed; ours is what draft-irtf-cfrg-concrete-hybrid-kems expands it to.
-    (vector,) = ({key: bytes.fromhex(text) for key, text in one.items()} for one in blocks("hpke/draft-ietf-hpke-pq.txt"))
+    (vector,) = (
+        {key: bytes.fromhex(text) for key, text in one.items()} for one in blocks("hpke/draft-ietf-hpke-pq.txt")
+    )
     key = SealingPrivateKey.from_seed(hashlib.shake_256(vector["seed"]).digest(96))
     assert key.public == vector["public"]
     # The row uses ChaCha20-Poly1305 and associated data, which our suite has not: the rest of it is the same code.
@@ -103,7 +105,9 @@ def test_the_public_form_is_the_two_public_keys_of_the_seed() -> None:
     assert len(expected) == sealing.PUBLIC_BYTES
 
 
-@pytest.mark.parametrize("bad", [b"", KEY.public[:-1], KEY.public + b"x", b"\xff" * 1216, KEY.public[:1184] + bytes(32)])
+@pytest.mark.parametrize(
+    "bad", [b"", KEY.public[:-1], KEY.public + b"x", b"\xff" * 1216, KEY.public[:1184] + bytes(32)]
+)
 def test_what_is_no_public_key_is_refused(bad: bytes) -> None:
     with pytest.raises(Malformed):
         seal(bad, b"", b"")

@@ -31,7 +31,7 @@ def test_proofs_and_outputs_of_the_library_hold_in_the_second_implementation() -
     sirens = ["000000000", "552100554", "999999999"]
     batch = Blinder.blind(sirens)
     answer = custodian.blind_evaluate(batch.elements)
-    split = [[data[at : at + 32] for at in range(0, 96, 32)] for data in (batch.elements, answer[64:])]
-    assert reference.verify(custodian.public, *split, answer[:64])
-    assert not reference.verify(Custodian.from_seed(seed, "demo", 4).public, *split, answer[:64])
+    sent, back = ([data[at : at + 32] for at in range(0, 96, 32)] for data in (batch.elements, answer[64:]))
+    assert reference.verify(custodian.public, sent, back, answer[:64])
+    assert not reference.verify(Custodian.from_seed(seed, "demo", 4).public, sent, back, answer[:64])
     assert batch.finalize(answer, custodian.public) == [reference.evaluate(key, input_of(one)) for one in sirens]
