@@ -263,8 +263,9 @@ class Desk:
         reason = reason_of(error)
         signed = self._sign(self._refusal(digest, None, reason))
         _log.warning("refused an order", order=digest.hex(), claim=reason.claim, found=reason.found)
-        if order is None:
-            return Declined(signed.raw)  # not authentic: nothing of it is kept
+        if order is None or error.claim == "order":
+            # Not authentic, or not to be judged now: nothing of it is kept, for the true order has the same digest.
+            return Declined(signed.raw)
         body = order.body
         self._node.ledger.note_refused(
             reason, order=digest, evidence=None, purpose=body.purpose, period=body.period, now=self._clock()
