@@ -24,10 +24,10 @@ import structlog
 
 from vigie import statement as statements
 from vigie.authority import Judged, judge
-from vigie.bodies import Approval, Evidence, Lot, Order, Release, Run
+from vigie.bodies import Approval, Evidence, Order, Release, Run
 from vigie.bodies import read as read_body
 from vigie.convention import Convention
-from vigie.errors import BadProof, Malformed, MalformedFrame, Refused, StateError, Unavailable, VigieError
+from vigie.errors import BadProof, Malformed, MalformedFrame, Refused, Unavailable, VigieError
 from vigie.note import Signer
 from vigie.statement import Statement
 from vigie_hub import frames
@@ -40,7 +40,7 @@ from vigie_hub.journal import Journal
 from vigie_hub.launcher import Launcher
 from vigie_hub.outbox import Outbox, Staged
 from vigie_hub.packs import Packs
-from vigie_hub.progress import Step
+from vigie_hub.progress import FROM_ENCLAVE, Step
 from vigie_hub.questions import AskRelease, Challenge, DrawChallenge, Released
 from vigie_hub.store import Store
 from vigie_hub.witnessing import Witnessing
@@ -261,7 +261,8 @@ class Attempt:
             event = await self._next(channel, self._m.limits.silence_seconds)
             match event:
                 case frames.Progress(stage, done, total):
-                    self._tell(Step(stage, f"the enclave: {stage}", done, total))
+                    word = FROM_ENCLAVE.get(stage, stage)
+                    self._tell(Step(word, f"the enclave is at work: {stage}", done, total))
                 case frames.Fetch():
                     await self._serve(channel, event)
                 case frames.Part(grant, part, data):
@@ -273,7 +274,7 @@ class Attempt:
                 case frames.Done(run):
                     return await self._finish(run, evidence)
                 case frames.Failed():
-                    raise _refusal(event)
+                    raise _stopped(event)
                 case _:
                     raise EnclaveLost("the enclave claims twice what it is")
 
@@ -340,7 +341,7 @@ class Attempt:
     async def _receive(self, channel: Channel, wanted: type[T], seconds: float) -> T:
         event = await self._next(channel, seconds)
         if isinstance(event, frames.Failed):
-            raise _refusal(event)
+            raise _stopped(event)
         if not isinstance(event, wanted):
             raise EnclaveLost("the enclave says something else than what is due")
         return event
@@ -360,17 +361,8 @@ def owners_of(deposits: DepositDesk, order: Order) -> list[str]:
     return sorted({deposits.find(digest).partner for digest in order.lots})
 
 
-def lot_body(raw: bytes) -> Lot:
-    """The body of a committed lot's statement.
-
-    Raises:
-        StateError: it is not one, though the hub committed it.
-    """
-    try:
-        return read_body(statements.parse(raw, kind="lot"), Lot)
-    except Malformed as exc:
-        raise StateError("a committed lot's statement cannot be read") from exc
-
-
-def _refusal(failed: frames.Failed) -> Refused:
+def _stopped(failed: frames.Failed) -> VigieError:
+    """What it means that the enclave stopped: a fault of the moment may pass, a rule will say the same again."""
+    if failed.claim in ("internal", "memory"):
+        return EnclaveLost(f"the enclave stopped: {failed.expected} was needed, it found {failed.found}")
     return Refused(f"enclave {failed.claim}", expected=failed.expected or "-", found=failed.found or "-")

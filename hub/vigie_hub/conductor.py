@@ -184,7 +184,7 @@ class Conductor:
             if isinstance(exc, StateError) and self._m.store.failed is not None:
                 return  # the process is going down; the order is taken up again
             await self._fail(digest, exc.message)
-        except Exception as exc:  # whatever it was, the hub goes on and the operator is told
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the hub goes on and the operator is told
             _log.error("order failed inside", order=digest.hex(), exc_info=exc)
             await self._fail(digest, "an internal error; the hub's log says which")
         else:

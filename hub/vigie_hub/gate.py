@@ -21,7 +21,7 @@ import grpc.aio
 import structlog
 from prometheus_client import Counter
 
-from vigie import wire
+from vigie import statement, wire
 from vigie.convention import Member
 from vigie.errors import Malformed, Refused, Unavailable, VigieError
 from vigie_hub.config import Limits
@@ -29,18 +29,28 @@ from vigie_hub.table import RULES, Rule, Time
 
 Identify = Callable[[bytes], Member | None]
 """SHA-256 of a certificate → the member that has it."""
-OnRefusal = Callable[[str, Refused], Awaitable[None]]
-"""Told that the member of that name was refused."""
+OnRefusal = Callable[[str, Refused, bytes | None], Awaitable[None]]
+"""Told that the member of that name was refused, and the digest of the statement that it was about, if any."""
 
 CALLS: Final = Counter("vigie_hub_calls_total", "Calls by method and outcome", ["method", "outcome"])
 
 _log = structlog.get_logger("vigie.hub.gate")
 _caller: ContextVar[Member] = ContextVar("vigie_hub_caller")
+_subject: ContextVar[bytes | None] = ContextVar("vigie_hub_subject", default=None)
 
 
 def caller() -> Member:
     """The member that makes the call under way."""
     return _caller.get()
+
+
+def about(raw: bytes) -> bytes:
+    """Note that the call under way is about this statement, for the entry if it is refused; returns ``raw``."""
+    try:
+        _subject.set(statement.parse(raw).digest)
+    except Malformed:
+        _subject.set(None)
+    return raw
 
 
 class Gate(grpc.aio.ServerInterceptor):
@@ -111,7 +121,7 @@ class Gate(grpc.aio.ServerInterceptor):
             _log.warning("refused", method=method, member=name, claim=error.claim)
             if member is not None:
                 try:
-                    await self._on_refusal(member.name, error)
+                    await self._on_refusal(member.name, error, _subject.get())
                 except VigieError as exc:  # the caller is told of its refusal whatever becomes of the entry
                     _log.error("refusal not journaled", error=exc.message)
         elif isinstance(error, VigieError):

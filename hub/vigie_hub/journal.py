@@ -19,7 +19,7 @@ from typing import Final
 
 from vigie import note as notes
 from vigie import statement as statements
-from vigie.errors import Missing, StateError
+from vigie.errors import Missing, StateError, VigieError
 from vigie.journal import merkle
 from vigie.journal.checkpoint import Checkpoint, merge_cosignatures, open_checkpoint
 from vigie.journal.proof import Receipt
@@ -246,7 +246,14 @@ class Journal:
         Raises:
             StateError: something does not fit.
         """
-        db, size = self._store.reader, self.size
+        try:
+            return self._verify(self._store.reader, self.size)
+        except StateError:
+            raise
+        except VigieError as exc:
+            raise StateError(f"something in the journal is not what it must be: {exc.message}") from exc
+
+    def _verify(self, db: sqlite3.Connection, size: int) -> int:
         if _count(db) != size:
             raise StateError("the journal has entries that no checkpoint covers")
         roots = {covered: (root, note) for covered, root, note in db.execute("SELECT size, root, note FROM checkpoint")}
@@ -289,7 +296,10 @@ class Journal:
             raise StateError("the journal has entries that no checkpoint covers", hint="restore the hub's folder")
         if not size:
             return
-        opened = open_checkpoint(self._note(size), self._signer.verifier).checkpoint
+        try:
+            opened = open_checkpoint(self._note(size), self._signer.verifier).checkpoint
+        except VigieError as exc:
+            raise StateError(f"the last checkpoint is not one of this hub's key: {exc.message}") from exc
         if opened.size != size or opened.root != merkle.root(size, _reader(db)):
             raise StateError("the journal on disk is not the one that was signed last", hint="restore the hub's folder")
 

@@ -40,12 +40,15 @@ class RealDisk:
     """The operating system."""
 
     def pwrite(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
+        """As the protocol says."""
         return os.pwrite(descriptor, data, offset)
 
     def fsync(self, descriptor: int) -> None:
+        """As the protocol says."""
         os.fsync(descriptor)
 
     def sync_folder(self, path: Path) -> None:
+        """As the protocol says."""
         sync_folder(path)
 
 

@@ -15,6 +15,9 @@ STAGES: Final = (
 )  # fmt: skip
 """The stable words, in the order in which a run goes through them; ``failed`` ends one instead of ``done``."""
 
+FROM_ENCLAVE: Final = {"opening": "opened", "training": "trained", "scoring": "scored", "sealing": "sealed"}
+"""What the enclave says while it is at it, as the stable word for that part of the run."""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -23,7 +23,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from vigie import convention, statement, wire
+from vigie import convention, durable, statement, wire
 from vigie.clock import utc_now
 from vigie.errors import ConfigError, Refused
 from vigie.keyring import Keyring
@@ -123,6 +123,8 @@ async def _assemble(
     # (1), (2)
     journal = Journal(store, keyring.log_signer(_origin(files, store)))
     agreement = await Agreement.open(journal, files)
+    _keep_conventions(config, agreement)
+    agreement.listen(lambda: _keep_conventions(config, agreement))
     _check_keyring(config, keyring, agreement)
     # (3)
     lot_packs, result_packs = Packs(config.folder / "lots"), Packs(config.folder / "results")
@@ -148,8 +150,8 @@ async def _assemble(
 
     store.on_failure = on_failure
 
-    async def on_refusal(member: str, error: Refused) -> None:
-        await refusals.record(member, error, subject=None, now=clock())
+    async def on_refusal(member: str, error: Refused, subject: bytes | None) -> None:
+        await refusals.record(member, error, subject=subject, now=clock())
 
     gate = Gate(agreement.caller, on_refusal, limits)
     server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
@@ -167,7 +169,7 @@ async def _assemble(
     results.register(server, results.ResultsService(outbox, journal))
     operating.register(
         server,
-        operating.OperatorService(conductor, deposits, journal, attendance, agreement, lambda: measured.hex()),
+        operating.OperatorService(conductor, deposits, journal, attendance, agreement, measured.hex()),
     )
     health_service = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
@@ -233,6 +235,14 @@ def _convention_files(config: HubConfig) -> list[bytes]:
     if not config.conventions.is_dir():
         raise ConfigError(f"there is no folder {config.conventions}", hint="vigie-hub init makes it")
     return [path.read_bytes() for path in sorted(config.conventions.iterdir()) if path.is_file()]
+
+
+def _keep_conventions(config: HubConfig, agreement: Agreement) -> None:
+    """Put every convention of the chain into ``conventions/``, where the operator's commands read them."""
+    known = set(_convention_files(config))
+    for version, raw in enumerate(agreement.chain.raws, start=1):
+        if raw not in known:
+            durable.write_file(config.conventions / f"{version:04d}.convention", raw)
 
 
 def _origin(files: list[bytes], store: Store) -> str:

@@ -81,9 +81,10 @@ class Store:
             os.close(self._lock_file)
             raise
         self.reader.execute("PRAGMA query_only = ON")
-        self._sealer: Work[None] = lambda db: None
+        self._sealer: Work[None] = _nothing
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._failed: str | None = None
+        self._closed = False
         self.on_failure: Callable[[], None] = lambda: None
         self.after_commit: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="vigie-hub-writer", daemon=True)
@@ -116,6 +117,8 @@ class Store:
             Unavailable: the disk is full; nothing of the batch was kept.
             StateError: the store has failed.
         """
+        if self._closed:
+            raise StateError("the hub is stopping")
         loop = asyncio.get_running_loop()
         job: _Job[T] = _Job(work, loop, loop.create_future())
         self._jobs.put(job)
@@ -123,6 +126,7 @@ class Store:
 
     def close(self) -> None:
         """Finish what is waiting, close the databases and free the folder."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         self.reader.close()
@@ -161,7 +165,7 @@ class Store:
                 _settle(jobs, Unavailable("the hub's disk is full", hint="its operator must make room"))
                 return
             self._fail(jobs, exc)
-        except Exception as exc:  # whatever it was, the state is unknown now
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the state is unknown now
             self._fail(jobs, exc)
         else:
             for job in jobs:
@@ -191,6 +195,10 @@ class Store:
         self._undo()
         _settle(jobs, StateError(f"the hub's store has stopped: {self._failed}", hint="start the hub again"))
         self.on_failure()
+
+
+def _nothing(db: sqlite3.Connection) -> None:
+    """What a batch is finished with before there is a journal."""
 
 
 def _settle(jobs: list[_Job[Any]], error: VigieError) -> None:

@@ -125,7 +125,7 @@ class Witnessing:
         key = self._agreement.current.verifier(session.member, "witness")
         size = self._journal.size
         old = min(self._journal.cosigned_by(key.name), size)
-        if size == 0 or old == size:
+        if size in (0, old):
             return
         checkpoint = self._journal.checkpoint(size)
         answer = await self._ask(session, old, size, checkpoint)

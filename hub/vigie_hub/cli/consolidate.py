@@ -89,13 +89,15 @@ async def _follow(desk: Desk, order: Statement) -> pb.WatchResponse:
     """Watch to the last step; a stream that breaks is opened again."""
     last = pb.WatchResponse()
     with console.progress() as bars:
-        broken = 0
+        broken, said = 0, ("", "")
         while not last.last:
             try:
                 async for last in desk.operator.Watch(pb.WatchRequest(order=order.digest)):
                     broken = 0
                     bars.step(last.stage, last.done, max(last.total, 1))
-                    console.say(f"{last.stage}: {last.message}" + (f" ({last.done}/{last.total})" if last.total else ""))
+                    if (last.stage, last.message) != said:
+                        said = (last.stage, last.message)
+                        console.say(f"{last.stage}: {last.message}")
             except grpc.aio.AioRpcError as exc:
                 error = translate(exc)
                 broken += 1

@@ -41,5 +41,5 @@ def lots(
     if as_json:
         console.print_json(rows)
         return
-    columns = ["partner", "dataset", "period", "delivery", "rows_class", "segments", "bytes", "current", "lot"]
+    columns = ["partner", "dataset", "period", "delivery", "segments", "bytes"] + ["current"] * everything
     console.print_table("lots", columns, [[str(row[column]) for column in columns] for row in rows])

@@ -40,4 +40,5 @@ def runs(folder: Folder, as_json: Json = False, passphrase_fd: Fd = None) -> Non
         console.print_json(rows)
         return
     columns = ["created", "purpose", "period", "stage", "level", "run"]
-    console.print_table("runs", columns, [[str(row[column] or "-") for column in columns] for row in rows])
+    shown = [{**row, "run": row["run"] and str(row["run"])[:16]} for row in rows]
+    console.print_table("runs", columns, [[str(row[column] or "-") for column in columns] for row in shown])

@@ -13,7 +13,7 @@ from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub import questions as q
 from vigie_hub.agreement import Agreement
 from vigie_hub.attendance import Attendance, Session
-from vigie_hub.gate import caller
+from vigie_hub.gate import about, caller
 from vigie_hub.relay import Relay
 
 HELLO_SECONDS: Final = 20.0
@@ -49,7 +49,7 @@ class RelayService(rpc.RelayServicer):
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
         """Relay a blind batch."""
-        answer = await self._relay.evaluate(caller().name, request.statement, request.elements)
+        answer = await self._relay.evaluate(caller().name, about(request.statement), request.elements)
         return pb.EvaluateResponse(statement=answer.statement, output=answer.output)
 
     async def Attend(

@@ -11,7 +11,7 @@ from vigie.errors import Malformed, Unavailable
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.deposit import DepositDesk
-from vigie_hub.gate import bounded, caller
+from vigie_hub.gate import about, bounded, caller
 from vigie_hub.journal import Journal
 
 GROUP: Final = 16
@@ -31,7 +31,7 @@ class DepositService(rpc.DepositServicer):
     async def Begin(self, request: pb.BeginRequest, context: Any) -> pb.BeginResponse:
         """Open a deposit."""
         ids = bounded(request.segment_ids, 1 << 20, "segment ids")
-        begun = await self._desk.begin(caller().name, request.statement, ids, list(request.parts_per_bucket))
+        begun = await self._desk.begin(caller().name, about(request.statement), ids, list(request.parts_per_bucket))
         return pb.BeginResponse(
             missing=begun.missing, receipt=begun.receipt, committed_statement=begun.committed_statement
         )

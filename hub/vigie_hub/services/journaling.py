@@ -6,7 +6,7 @@ import grpc.aio
 
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
-from vigie_hub.gate import caller
+from vigie_hub.gate import about, caller
 from vigie_hub.journal import Journal
 from vigie_hub.submitting import Submissions
 
@@ -20,7 +20,7 @@ class JournalService(rpc.JournalServicer):
 
     async def Submit(self, request: pb.SubmitRequest, context: Any) -> pb.SubmitResponse:
         """Enter a statement of the caller."""
-        return pb.SubmitResponse(receipt=await self._submissions.take(caller().name, request.statement))
+        return pb.SubmitResponse(receipt=await self._submissions.take(caller().name, about(request.statement)))
 
     async def Checkpoint(self, request: pb.CheckpointRequest, context: Any) -> pb.CheckpointResponse:
         """The latest checkpoint."""

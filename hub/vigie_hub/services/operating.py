@@ -1,6 +1,6 @@
 """Service ``Operator`` on the wire."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
@@ -11,6 +11,7 @@ from vigie_hub.agreement import Agreement
 from vigie_hub.attendance import Attendance
 from vigie_hub.conductor import Conductor
 from vigie_hub.deposit import DepositDesk
+from vigie_hub.gate import about
 from vigie_hub.journal import Journal
 from vigie_hub.services.depositing import lot_records
 
@@ -25,7 +26,7 @@ class OperatorService(rpc.OperatorServicer):
         journal: Journal,
         attendance: Attendance,
         agreement: Agreement,
-        measurement: Callable[[], str],
+        measurement: str,
     ) -> None:
         self._conductor = conductor
         self._desk = desk
@@ -36,7 +37,7 @@ class OperatorService(rpc.OperatorServicer):
 
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Any) -> pb.SubmitOrderResponse:
         """Take an order and start it."""
-        return pb.SubmitOrderResponse(receipt=await self._conductor.submit(request.order))
+        return pb.SubmitOrderResponse(receipt=await self._conductor.submit(about(request.order)))
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """Follow an order."""
@@ -56,7 +57,7 @@ class OperatorService(rpc.OperatorServicer):
             open_lots=opened,
             segment_bytes=held,
             convention=self._agreement.current.digest,
-            enclave_measurement=self._measurement(),
+            enclave_measurement=self._measurement,
         )
 
     async def AllLots(self, request: pb.AllLotsRequest, context: Any) -> pb.AllLotsResponse:
