@@ -59,14 +59,22 @@ def agreement(
 
 
 class Site:
-    """One partner's node, as far as pseudonyms go."""
+    """One partner's node, as far as pseudonyms go; ``workers`` when another site of this member already has some."""
 
-    def __init__(self, folder: Path, name: str, rings: Mapping[str, Keyring], convention: Convention) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        rings: Mapping[str, Keyring],
+        convention: Convention,
+        workers: Workers | None = None,
+    ) -> None:
         self.name = name
         self.ring = rings[name]
         self.convention = convention
         self.cache = PseudonymCache(folder / f"{name}-pseudonyms.sqlite")
-        self.workers = Workers(seed=self.ring.oprf_seed(), convention_id="demo")
+        self._shared = workers is not None
+        self.workers = workers or Workers(seed=self.ring.oprf_seed(), convention_id="demo")
         self.database = open_database(folder / f"{name}-evaluations.sqlite", SCHEMA)
         self.now = NOW
         self.desk = EvaluationDesk(
@@ -80,7 +88,8 @@ class Site:
 
     def close(self) -> None:
         """End its workers and close its files."""
-        self.workers.close()
+        if not self._shared:
+            self.workers.close()
         self.cache.close()
         self.database.close()
 

@@ -35,9 +35,9 @@ def arguments(sites: Sites, site: Site, **change: Any) -> dict[str, Any]:
     } | change  # fmt: skip
 
 
-def fresh(sites: Sites, folder: Path, name: str = "acoss") -> Site:
+def fresh(sites: Sites, folder: Path) -> Site:
     """The same member with an empty cache of its own."""
-    return Site(folder, name, sites.rings, sites.convention)
+    return Site(folder, "acoss", sites.rings, sites.convention, sites["acoss"].workers)
 
 
 def run(sites: Sites, site: Site, ids: list[str], **change: Any) -> Pseudonymised:
@@ -250,7 +250,7 @@ def test_keys_that_change_within_an_epoch_are_refused_before_anything_is_asked(s
 
 
 def test_workers_that_die_are_started_again_and_the_batch_is_blinded_anew(sites: Sites, tmp_path: Path) -> None:
-    site = fresh(sites, tmp_path)
+    site = Site(tmp_path, "acoss", sites.rings, sites.convention)
     killed: list[str] = []
 
     async def killing(custodian: str, data: bytes, elements: bytes, /) -> tuple[bytes, bytes]:
