@@ -8,10 +8,14 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from support.merkle_tree import MemoryTree
-from support.story_convention import ORIGIN, convention_toml, rings
+from support.world import ORIGIN, SIGNATORIES, World
 from vigie import statement as statements
 from vigie.audit.folder import Export
 from vigie.bodies import (
@@ -37,7 +41,7 @@ from vigie.note import Signer, assemble
 from vigie.statement import SignsText, Statement
 
 PARTNERS: Final = ("acoss", "banque-de-france", "travail")
-WITNESSES: Final = (*PARTNERS, "auditeur")
+WITNESSES: Final = SIGNATORIES
 MEASUREMENT: Final = hashlib.sha256(b"enclave").digest()
 COSIGNED: Final = 1_774_000_000
 DAY: Final = "2026-03-20"
@@ -65,12 +69,22 @@ class Change:
     raw: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
 
 
+@cache
+def story_world() -> World:
+    """The members, and a convention that was amended once; made once in a process."""
+    with TemporaryDirectory() as folder:
+        world = World.create(Path(folder), now=datetime(2026, 3, 20, tzinfo=UTC))
+        world.amend({"convention.title": "Amended"})
+    return world
+
+
 class Story:
     """The statements of one exchange in the order of the journal, and the export of it."""
 
     def __init__(self, change: Change | None = None) -> None:
         self.change = change or Change()
-        self.rings = rings()
+        self.world = story_world()
+        self.rings = self.world.keyrings
         self.said: dict[str, Statement] = {}
         self._convention = b""
         self._minute = 0
@@ -133,11 +147,12 @@ class Story:
         return f"{DAY}T{9 + self._minute // 60:02d}:{self._minute % 60:02d}:00Z"
 
     def _agree(self, version: int) -> None:
-        text = statements.convention_text(convention_toml(version, self._convention or None))
         name = f"convention {version}"
-        signers = self.change.signers.get(name, [self.signer(member) for member in WITNESSES])
-        self.said[name] = statements.sign_text(text, signers)
-        self._convention = self.said[name].digest
+        said = statements.parse(self.world.raws[version - 1], kind="convention")
+        if name in self.change.signers:
+            said = statements.sign_text(said.text, self.change.signers[name])
+        self.said[name] = said
+        self._convention = said.digest
 
     def _tell(self) -> None:
         self._agree(1)
@@ -178,7 +193,7 @@ class Story:
         }
         run = self._run("run 1", order, evidence, {name: one.hex() for name, one in releases.items()})
         self._deliver("delivery acoss 1", run, "acoss-list", "acoss")
-        self._deliver("delivery bdf 1", run, "bdf-list", "banque-de-france")
+        self._deliver("delivery bdf 1", run, "banque-de-france-list", "banque-de-france")
 
     def _consolidate_second(self, current: Sequence[str]) -> None:
         """Under the amended convention; one partner does not answer."""
@@ -249,7 +264,7 @@ class Story:
         return self.say(name, body, self.signer(partner))
 
     def _run(self, name: str, order: bytes, evidence: bytes, releases: dict[str, str]) -> bytes:
-        grants = (("acoss-list", "acoss"), ("bdf-list", "banque-de-france"))
+        grants = (("acoss-list", "acoss"), ("banque-de-france-list", "banque-de-france"))
         results = tuple(RunResult(grant, to, digest(f"{name} {grant}"), 1, 4096) for grant, to in grants)
         body = Run(
             self._convention, evidence, order, releases, digest("model"), {"trees": 50}, {"auc": 0.8}, results, "A1",

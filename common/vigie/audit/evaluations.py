@@ -106,7 +106,8 @@ def _check_totals(account: _Account, entries: list[Entry[Evaluation]], waiting: 
             if gap > waiting:
                 findings.fail(
                     "evaluations",
-                    f"{evaluator} charged {requester} {before - reached} elements before this that no entry shows",
+                    f"{evaluator} charged {requester} {before - reached} elements before this that no entry shows; if an "
+                    "answer was on its way into the journal, a later export shows it",
                     entry.index,
                 )
         reached = max(reached, total)

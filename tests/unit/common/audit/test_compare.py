@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from support.exchange_story import WITNESSES, Change, Story, digest
-from support.story_convention import ORIGIN
+from support.world import ORIGIN
 from vigie import note
 from vigie.audit.compare import Copy, Verdict, compare
 from vigie.audit.reading import read_journal

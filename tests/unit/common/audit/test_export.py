@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from support.exchange_story import WITNESSES, Change, Story, digest
-from support.story_convention import ORIGIN
+from support.world import ORIGIN
 from vigie.audit.export import fetch
 from vigie.audit.folder import Export
 from vigie.audit.verify import verify
