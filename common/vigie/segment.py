@@ -49,7 +49,7 @@ def read(plain: bytes, schema: pa.Schema) -> pa.Table:
         schema: names, types and nullability that the rows must have, without metadata.
 
     Raises:
-        MalformedSegment: a wrong length, padding that is not zeros, not an Arrow stream, another schema, nulls where
+        MalformedSegment: more than 1 MiB, a wrong length, padding that is not zeros, not an Arrow stream, another schema, nulls where
             there may be none, values that break their type, too large when decompressed, or anything after the stream.
     """
     content = unpad(plain)
@@ -73,10 +73,10 @@ def unpad(plain: bytes) -> bytes:
     """Return the content of a framed part.
 
     Raises:
-        MalformedSegment: a wrong length, or padding that is not zeros.
+        MalformedSegment: more than 1 MiB, a wrong length, or padding that is not zeros.
     """
     length = int.from_bytes(plain[:_LENGTH], "big")
-    if len(plain) < _LENGTH or size_class(_LENGTH + length) != len(plain):
+    if not _LENGTH <= len(plain) <= CAP or size_class(_LENGTH + length) != len(plain):
         raise MalformedSegment("the length of a part is not that of its content's size class")
     if any(plain[_LENGTH + length :]):
         raise MalformedSegment("the padding of a part is not zeros")

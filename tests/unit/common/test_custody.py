@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.vectors import blocks
-from vigie import custody, sealing
+from support.vectors import FOLDER, blocks
+from vigie import custody, rows, sealing
 from vigie.errors import BadSeal, Malformed
 from vigie.sealing import SealingPrivateKey
 
@@ -35,6 +35,27 @@ def test_ids_and_keys_are_those_of_the_vector() -> None:
     assert custody.lot_key_seed(SEED, bytes.fromhex(vector["lot"])).hex() == vector["lot-key-seed"]
     public = custody.lot_public_key(SEED, bytes.fromhex(vector["lot"]))
     assert hashlib.sha256(public).hexdigest() == vector["lot-key-sha256"]
+
+
+def test_the_page_shows_the_vector_and_the_version() -> None:
+    (vector,) = blocks("hpke/lot.txt")
+    page = (FOLDER.parent.parent / "docs/spec/lot.md").read_text(encoding="utf-8")
+    assert f"\nVersion {rows.SPEC_VERSION}. " in page
+    assert f"\nepoch seed    {SEED.hex()}\n" in page
+    assert f"\nlot           {vector['lot']}\n" in page
+
+
+def test_released_keys_of_version_one_open_for_ever() -> None:
+    (vector,) = blocks("hpke/release.txt")
+    private = SealingPrivateKey.from_seed(bytes.fromhex(vector["enclave-seed"]))
+    lots, seeds = ([bytes.fromhex(one) for one in vector[key].split(",")] for key in ("lots", "keys"))
+    evidence, order, blob = (bytes.fromhex(vector[key]) for key in ("evidence", "order", "blob"))
+    assert custody.open_release(private, evidence, order, blob) == dict(zip(lots, seeds, strict=True))
+    entries = b"".join(sorted(lot + seed for lot, seed in zip(lots, seeds, strict=True)))
+    assert vector["plain"] == (b"vigie/keys/v1\n\0\0\0\2" + entries).hex()
+    page = (FOLDER.parent.parent / "docs/spec/release.md").read_text(encoding="utf-8")
+    assert "\nVersion 1. " in page
+    assert all(lot.hex() in page for lot in lots)
 
 
 def test_a_second_reading_of_the_formulas() -> None:

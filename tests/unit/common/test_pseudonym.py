@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from voprf.ristretto import BlindedInput, Evaluator
 
-from support.vectors import blocks
+from support.vectors import FOLDER, blocks
 from vigie import pseudonym
 from vigie.errors import BadProof, Malformed
 from vigie.pseudonym import Blinder, Custodian
@@ -52,6 +52,13 @@ def test_the_blind_way_gives_what_the_custodian_computes_itself(asked: list[str]
     assert len(batch.elements) == 32 * len(asked)
     assert Blinder.blind(asked).elements != batch.elements
     assert batch.finalize(CUSTODIAN.blind_evaluate(batch.elements), CUSTODIAN.public) == CUSTODIAN.evaluate(asked)
+
+
+def test_the_page_shows_the_vector_and_the_version() -> None:
+    (vector,) = blocks("voprf/pseudonym.txt")
+    page = (FOLDER.parent.parent / "docs/spec/pseudonym.md").read_text(encoding="utf-8")
+    assert f"\nVersion {pseudonym.SPEC_VERSION}. " in page
+    assert f"\npseudonym    {vector['pseudonym']}\nbucket       {vector['bucket-of-64']} of 64\n" in page
 
 
 def test_keys_differ_by_convention_and_epoch() -> None:

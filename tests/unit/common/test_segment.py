@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.vectors import FOLDER
 from vigie import segment
 from vigie.datasets import BUILT_IN
 from vigie.errors import MalformedSegment
+from vigie.sealing import OVERHEAD
 from vigie.sizes import size_class
 
 SCHEMA = BUILT_IN["debts"].wire_schema()
@@ -86,6 +88,7 @@ def wrong_parts() -> dict[str, bytes]:
         "cut": good[:-1],
         "one byte more": good + b"\0",
         "a class too large": good.ljust(8192, b"\0"),
+        "larger than 1 MiB": framed(stream(batch) + bytes(2**20)),
         "padding": good[:-1] + b"x",
         "length too small": (int.from_bytes(good[:4], "big") - 8).to_bytes(4, "big") + good[4:],
         "no stream": framed(b"not arrow"),
@@ -145,6 +148,12 @@ def test_an_altered_part_gives_our_error_or_sound_rows_and_nothing_else(data: st
         return
     assert table.schema.equals(SCHEMA, check_metadata=True)
     table.validate(full=True)
+
+
+def test_the_page_shows_the_version_and_the_overhead() -> None:
+    page = (FOLDER.parent.parent / "docs/spec/segment.md").read_text(encoding="utf-8")
+    assert f"\nVersion {segment.SPEC_VERSION}. " in page
+    assert f"\n{4096 + OVERHEAD} bytes: " in page
 
 
 def test_ids_and_root() -> None:
