@@ -30,6 +30,9 @@ _BEFORE: Final = 24
 _DEFAULT_MONTHS: Final = 3
 """A default is this many consecutive months with a debt ratio above 1 (the programme's definition)."""
 
+KEY: Final = "_key"
+"""Name of the key in SQL: no column of a dataset can be called that."""
+
 _SETTINGS: Final = (
     "temp_directory = ''",
     "python_enable_replacements = false",
@@ -138,11 +141,11 @@ def _register(
 
 
 def _keyed(table: pa.Table | None, definition: Dataset, key: str, kind: pa.DataType) -> pa.Table:
-    """The dataset's columns with the key first, called ``key``; empty when there is no table."""
+    """The dataset's columns with the key first, called ``_key``; empty when there is no table."""
     wire = definition.wire_schema()
     if table is None:
-        return pa.schema([pa.field("key", kind), *list(wire)[1:]]).empty_table()
-    return table.select([key, *definition.names]).rename_columns(["key", *definition.names])
+        return pa.schema([pa.field(KEY, kind), *list(wire)[1:]]).empty_table()
+    return table.select([key, *definition.names]).rename_columns([KEY, *definition.names])
 
 
 def _make_companies(
@@ -150,16 +153,16 @@ def _make_companies(
 ) -> None:
     times = {name: catalogue.definitions[name].time for name in perimeter}
     known = " UNION ".join(
-        f"SELECT key FROM own_{name} WHERE month_of({time}) <= {period}" for name, time in times.items()
+        f'SELECT _key FROM own_{name} WHERE month_of("{time}") <= {period}' for name, time in times.items()
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE company AS "
-        "SELECT key, (row_number() OVER (ORDER BY key) - 1)::INTEGER AS company "
-        f"FROM ({known or 'SELECT key FROM raw_headcount WHERE false'})"
+        "SELECT _key, (row_number() OVER (ORDER BY _key) - 1)::INTEGER AS company "
+        f"FROM (SELECT DISTINCT _key FROM ({known or 'SELECT _key FROM raw_headcount WHERE false'}))"
     )
     regular = {name: time for name, time in times.items() if catalogue.definitions[name].grain != "event"}
     months = " UNION ".join(
-        f"SELECT company, month_of({time}) AS month FROM own_{name} JOIN company USING (key)"
+        f'SELECT company.company, month_of(own_{name}."{time}") AS month FROM own_{name} JOIN company USING (_key)'
         for name, time in (regular or times).items()
     )
     connection.execute(
@@ -183,7 +186,7 @@ def _read(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, first: int, period: int, last_training: int
 ) -> Group:
     wanted = ", ".join(f'({feature.sql})::DOUBLE AS "{feature.name}"' for feature in catalogue.features)
-    keys = _fetch(connection, "SELECT key FROM company ORDER BY company").column(0).combine_chunks()
+    keys = _fetch(connection, "SELECT _key FROM company ORDER BY company").column(0).combine_chunks()
     scored = _fetch(connection, f"SELECT {wanted} FROM history WHERE month = {period} ORDER BY company")
     rows = _fetch(
         connection,
@@ -195,7 +198,7 @@ def _read(
     proceeding = _fetch(
         connection,
         f"SELECT coalesce(min(month_of(effective_date)), {NEVER}) AS month "
-        "FROM company LEFT JOIN raw_proceedings USING (key) GROUP BY company ORDER BY company",
+        "FROM company LEFT JOIN raw_proceedings USING (_key) GROUP BY company ORDER BY company",
     )
     return Group(
         keys=keys,

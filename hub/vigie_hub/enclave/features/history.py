@@ -14,11 +14,12 @@ The text is what runs, laid out to be read by an auditor; ``docs/features.md`` s
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from vigie.datasets import BUILT_IN, ColumnType, Dataset
+from vigie.datasets import BUILT_IN, Column, ColumnType, Dataset
 from vigie_hub.enclave.features.accounts import RATIO_COLUMNS, VALID_MONTHS
 
 MACROS: Final = (
     "CREATE OR REPLACE TEMP MACRO month_of(day) AS (year(day) * 12 + month(day) - 1)::INTEGER",
+    "CREATE OR REPLACE TEMP MACRO known(value) AS (value IS NOT NULL)::INTEGER",
     """CREATE OR REPLACE TEMP MACRO last_day_of(index) AS
     (make_date(((index + 1) // 12)::INTEGER, ((index + 1) % 12 + 1)::INTEGER, 1) - 1)::DATE""",
 )
@@ -40,47 +41,61 @@ def _names(column: str, months: int) -> list[str]:
     return [column, *(f"{column}_{n}" for n in range(1, months))]
 
 
+def _wrapped(parts: Sequence[str], separator: str) -> str:
+    """Join, four to a line."""
+    lines = [separator.join(parts[at : at + 4]) for at in range(0, len(parts), 4)]
+    return f"{separator.rstrip()}\n                ".join(lines)
+
+
 def _sum_of_known(column: str, months: int) -> str:
     """Sum over the last months in one written order, unknown ones passed over."""
-    return " + ".join(f"coalesce({name}, 0)" for name in _names(column, months))
+    return _wrapped([f"coalesce({name}, 0)" for name in _names(column, months)], " + ")
 
 
 def _any_known(column: str, months: int) -> str:
-    return f"coalesce({', '.join(_names(column, months))}) IS NOT NULL"
+    return f"coalesce({_wrapped(_names(column, months), ', ')}) IS NOT NULL"
 
 
 def _count_known(column: str, months: int) -> str:
-    return " + ".join(f"({name} IS NOT NULL)::INTEGER" for name in _names(column, months))
+    return _wrapped([f"known({name})" for name in _names(column, months)], " + ")
 
 
 def _monthly(dataset: str, columns: Sequence[str]) -> str:
     wanted = ", ".join(columns)
     return f"""{dataset}_by_month AS (
     SELECT company, month_of(raw_{dataset}.month) AS month, {wanted}
-    FROM raw_{dataset} JOIN company USING (key)
+    FROM raw_{dataset} JOIN company USING (_key)
 )"""
 
 
-# Only ever grows with time: a row that became usable later but speaks of an earlier time replaces nothing.
+# Names of a declared dataset are quoted and start with a letter; ours in the same table start with an underscore.
 def latest_rows(dataset: Dataset, columns: Sequence[str]) -> str:
-    """CTE ``<name>_usable``: for each company and month from which something new is known, the newest usable row."""
-    usable = f"greatest(month_of({dataset.time}), month_of({dataset.available or dataset.time}))"
-    newest = ", ".join(f"{column.name} DESC NULLS LAST" for column in dataset.columns)
-    wanted = ", ".join(columns)
-    return f"""{dataset.name}_usable AS (
-    SELECT company, usable_from, {wanted}
-    FROM (
-        SELECT company, {usable} AS usable_from, raw.*
-        FROM raw_{dataset.name} AS raw JOIN company USING (key)
+    """CTE ``<name>_usable``: for each company and month from which something new is known, the newest usable row.
+
+    Only ever grows with time: a row that became usable later but speaks of an earlier time replaces nothing.
+    """
+    time, available = f'"{dataset.time}"', f'"{dataset.available or dataset.time}"'
+    usable = (
+        f"month_of(raw.{time})" if time == available else f"greatest(month_of(raw.{time}), month_of(raw.{available}))"
     )
-    QUALIFY {dataset.time} >= max({dataset.time}) OVER (PARTITION BY company ORDER BY usable_from)
-        AND row_number() OVER (PARTITION BY company, usable_from ORDER BY {newest}) = 1
+    newest = ",\n            ".join(f'"{column.name}" DESC NULLS LAST' for column in dataset.columns)
+    wanted = ",\n        ".join(f'"{name}"' for name in columns)
+    return f"""{dataset.name}_usable AS (
+    SELECT _company, _usable_from,
+        {wanted}
+    FROM (
+        SELECT company.company AS _company, {usable} AS _usable_from, raw.*
+        FROM raw_{dataset.name} AS raw JOIN company USING (_key)
+    )
+    QUALIFY {time} >= max({time}) OVER (PARTITION BY _company ORDER BY _usable_from)
+        AND row_number() OVER (PARTITION BY _company, _usable_from ORDER BY
+            {newest}) = 1
 )"""
 
 
 _PLANS: Final = """plans AS (
     SELECT company, month_of(created) AS since, created, due, duration_days
-    FROM raw_payment_plans JOIN company USING (key)
+    FROM raw_payment_plans JOIN company USING (_key)
 ),
 plans_by_month AS (
     SELECT company, month,
@@ -127,9 +142,10 @@ lagged AS (
 ),
 summed AS (
     SELECT *,
-        CASE WHEN {_count_known("contribution_due", 12)} >= {MEAN_AT_LEAST}
-            THEN ({_sum_of_known("contribution_due", 12)})
-                / ({_count_known("contribution_due", 12)}) END AS contribution_mean,
+        {_count_known("contribution_due", 12)}
+            AS contribution_months,
+        {_sum_of_known("contribution_due", 12)}
+            AS contribution_sum,
         CASE WHEN {_any_known("consumed_hours", 3)}
             THEN {_sum_of_known("consumed_hours", 3)} END AS consumed_hours_sum_3,
         CASE WHEN {_any_known("consumed_hours", 12)}
@@ -137,7 +153,10 @@ summed AS (
     FROM lagged
 ),
 rated AS (
-    SELECT *, CASE WHEN contribution_mean > 0 THEN debt / contribution_mean END AS debt_ratio
+    SELECT *,
+        CASE WHEN contribution_months >= {MEAN_AT_LEAST}
+            THEN contribution_sum / contribution_months END AS contribution_mean,
+        CASE WHEN contribution_mean > 0 THEN debt / contribution_mean END AS debt_ratio
     FROM summed
 )
 SELECT *,
@@ -165,20 +184,20 @@ def history_sql(declared: Mapping[str, Dataset], first: int, last: int) -> str:
         latest_rows(ratios, ["closing_date", *RATIO_COLUMNS]),
         *(latest_rows(one, [column.name for column in one.columns]) for one in declared.values()),
     ]
-    valid = f"panel.month < ratios_usable.usable_from + {VALID_MONTHS}"
+    valid = f"panel.month < ratios_usable._usable_from + {VALID_MONTHS}"
     accounts = [
-        f"CASE WHEN {valid} THEN month_of(closing_date) END AS accounts_closing_month",
+        f"CASE WHEN {valid} THEN month_of(ratios_usable.closing_date) END AS accounts_closing_month",
         *(f"CASE WHEN {valid} THEN ratios_usable.{name} END AS accounts_{name}" for name in RATIO_COLUMNS),
     ]
     values = [
-        f"{_value(f'{one.name}_usable.{column.name}', column.type)} AS {declared_name(one.name, column.name)}"
+        f"{_value(one.name, column)} AS {declared_name(one.name, column.name)}"
         for one in declared.values()
         for column in one.columns
         if column.name != one.time
     ]
     joins = [
-        f"ASOF LEFT JOIN {name}_usable ON panel.company = {name}_usable.company "
-        f"AND panel.month >= {name}_usable.usable_from"
+        f"ASOF LEFT JOIN {name}_usable ON panel.company = {name}_usable._company "
+        f"AND panel.month >= {name}_usable._usable_from"
         for name in ("ratios", *declared)
     ]
     between = ",\n        "
@@ -195,8 +214,9 @@ def declared_name(dataset: str, column: str) -> str:
     return f'"{dataset}.{column}"'
 
 
-def _value(column: str, kind: ColumnType) -> str:
+def _value(dataset: str, column: Column) -> str:
+    quoted = f'{dataset}_usable."{column.name}"'
     # A date is told as months before the row's month: a day in itself only says when the row was made.
-    if kind in (ColumnType.MONTH, ColumnType.DATE):
-        return f"panel.month - month_of({column})"
-    return f"{column}::DOUBLE"
+    if column.type in (ColumnType.MONTH, ColumnType.DATE):
+        return f"panel.month - month_of({quoted})"
+    return f"{quoted}::DOUBLE"
