@@ -10,6 +10,7 @@ concerns a statement that its signer really made.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from vigie import bodies, note, statement
@@ -198,6 +199,10 @@ def _check_lot(body: Lot, convention: Convention) -> None:
     if body.schema != rule.definition.schema:
         raise Refused("schema", expected=str(rule.definition.schema), found=str(body.schema))
     _epoch(body.epoch, convention)
+    try:
+        date.fromisoformat(body.as_of)
+    except ValueError as error:
+        raise Refused("as_of", expected="a day that exists", found=body.as_of) from error
     if (body.delivery == "delta") != (body.base is not None):
         raise Refused(
             "delivery",
@@ -220,7 +225,7 @@ def _check_lot(body: Lot, convention: Convention) -> None:
 def _check_evaluation(body: Evaluation, convention: Convention) -> None:
     _epoch(body.epoch, convention)
     epoch = convention.epoch(body.epoch)
-    if not convention.member(body.evaluator).roles or body.evaluator not in {one.member for one in epoch.custodians}:
+    if body.evaluator not in {one.member for one in epoch.custodians}:
         raise Refused("evaluator", expected=f"a custodian of epoch {body.epoch}", found=body.evaluator)
     requester = convention.members.get(body.requester)
     if requester is None or not requester.roles & {"partner", "custodian"}:

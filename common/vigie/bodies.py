@@ -25,7 +25,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Pattern:
-    """Regular expression that a whole text field matches."""
+    """Regular expression that a whole text field matches; digits are ASCII digits."""
 
     pattern: str
 
@@ -287,13 +287,15 @@ def decode(cls: type[B], value: Any, *, where: str = "") -> B:
     Raises:
         MalformedStatement: the message names the key, never its value.
     """
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
+    what = where.removesuffix(".") or cls.__name__.lower()
     if not isinstance(value, Mapping):
-        raise MalformedStatement(f"{where or cls.__name__.lower()} is not an object")
+        raise MalformedStatement(f"{what} is not an object")
     unknown, missing = sorted(set(value) - set(hints)), sorted(set(hints) - set(value))
     if unknown or missing:
-        what = f"unknown key {unknown[0]!r}" if unknown else f"missing key {missing[0]!r}"
-        raise MalformedStatement(f"{where or cls.__name__.lower()} has an {what}".replace("an missing", "a missing"))
+        raise MalformedStatement(
+            f"{what} has the unknown key {unknown[0][:64]!r}" if unknown else f"{what} lacks the key {missing[0]!r}"
+        )
     return cls(**{name: _from_json(hint, value[name], f"{where}{name}") for name, hint in hints.items()})
 
 
@@ -361,6 +363,6 @@ def _constrained(base: Any, rule: object, value: Any, where: str) -> Any:
         if re.fullmatch(r"[0-9a-f]*", value) is None or len(value) != 2 * rule.size:
             raise MalformedStatement(f"{where} is not {rule.size} bytes in lower-case hexadecimal")
         return bytes.fromhex(value)
-    if isinstance(rule, Pattern) and re.fullmatch(rule.pattern, value) is None:
+    if isinstance(rule, Pattern) and re.fullmatch(rule.pattern, value, re.ASCII) is None:
         raise MalformedStatement(f"{where} does not have the form that is asked for")
     return base(value)

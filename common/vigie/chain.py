@@ -95,6 +95,27 @@ def check_successor(convention: Convention, amended: Convention | None) -> None:
             raise Refused(
                 claim, expected=expected, found=found, hint="id and origin never change; amend the newest one"
             )
+    _check_epochs_that_go_on(convention, amended)
+
+
+def _check_epochs_that_go_on(convention: Convention, amended: Convention) -> None:
+    """An epoch's custodians make its pseudonyms: the same number with other keys would mis-join without a word."""
+    before = {epoch.number: epoch.custodians for epoch in amended.epochs}
+    for epoch in convention.epochs:
+        if before.get(epoch.number, epoch.custodians) != epoch.custodians:
+            raise Refused(
+                "epoch",
+                expected=f"the same custodians, keys and order for epoch {epoch.number} as before",
+                found="others",
+                hint="add a new epoch with a new number",
+            )
+    if convention.buckets != amended.buckets and set(before) & {epoch.number for epoch in convention.epochs}:
+        raise Refused(
+            "buckets",
+            expected=f"{amended.buckets}, as the lots of an epoch that goes on were cut",
+            found=str(convention.buckets),
+            hint="change it together with all epochs",
+        )
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ def text_of(kind: str, body: Mapping[str, Any]) -> bytes:
     if kind not in KINDS or kind == "convention":
         raise MalformedStatement(f"there is no JSON statement of kind {kind!r}")
     try:
-        payload = rfc8785.dumps(body)  # type: ignore[arg-type]
-    except rfc8785.CanonicalizationError as error:
+        payload = rfc8785.dumps(body)
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise MalformedStatement(f"the body of this {kind} statement has no canonical form") from error
     return f"vigie/{kind}/v1\n".encode() + payload + b"\n"
 
