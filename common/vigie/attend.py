@@ -35,6 +35,8 @@ CONCURRENT: Final = 32
 """Questions that are being answered at the same time; further ones wait in the connection."""
 FAREWELL_SECONDS: Final = 10.0
 """How long answers that are being worked on may take when this member is told to stop."""
+END_SECONDS: Final = 2.0
+"""How long the hub may take to end the stream after that."""
 
 _log = structlog.get_logger("vigie.attend")
 
@@ -226,15 +228,22 @@ class _Session:
             await asyncio.wait({reader, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if reader.done():
                 await reader
-            elif self._tasks:
-                # Told to stop: no further question is taken, and what was begun is answered.
-                reader.cancel()
-                await asyncio.wait(self._tasks, timeout=FAREWELL_SECONDS)
+            else:
+                await self._farewell(call, reader)
         finally:
             leftover = [reader, stopped, *self._tasks]
             for task in leftover:
                 task.cancel()
             await asyncio.gather(*leftover, return_exceptions=True)
+
+    async def _farewell(self, call: "Stream", reader: "asyncio.Task[None]") -> None:
+        """Answer what was begun, say that no more comes, and let the hub end the stream."""
+        # The reader goes on, and drops what it reads: cancelling it would cancel the whole call under the answers.
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=FAREWELL_SECONDS)
+        with contextlib.suppress(asyncio.InvalidStateError, grpc.aio.UsageError):
+            await call.done_writing()
+        await asyncio.wait({reader}, timeout=END_SECONDS)
 
     async def _read(self, call: "Stream") -> None:
         while True:
@@ -242,6 +251,8 @@ class _Session:
             if not isinstance(message, pb.AttendRequest):
                 await _raise_end(call)
                 return
+            if self._stop.is_set():
+                continue
             if message.WhichOneof("request") == "ping":
                 await self._send(call, pb.AttendAnswer(id=message.id, pong=pb.Pong()))
                 continue

@@ -111,7 +111,7 @@ def check_policy(policy: object, *, where: str) -> Policy:
         return "auto"
     if policy == "manual":
         return "manual"
-    raise ConfigError(f'{where} must be "auto" or "manual"')
+    raise ConfigError(f'{where} must be "auto" or "manual"', hint="manual asks a person before every release of keys")
 
 
 def write_config(config: NodeConfig) -> str:

@@ -285,7 +285,7 @@ def read_statement(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(_LARGEST_STATEMENT + 1)
     except FileNotFoundError as error:
-        raise Missing(f"there is no file {path}") from error
+        raise Missing(f"there is no file {path}", hint="check the path; a signed convention ends in .note") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read") from error
     if len(data) > _LARGEST_STATEMENT:

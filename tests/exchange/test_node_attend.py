@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ class Scene:
         return judged.body
 
 
-def order_of(at: Scene, lots: list[MadeLot], **changed: object) -> Statement:
+def order_of(at: Scene, lots: list[MadeLot], **changed: Any) -> Statement:
     return make_order(at.world, [lot.statement for lot in lots], minutes=60, **changed)
 
 

@@ -92,7 +92,7 @@ def test_another_hub_at_that_address(tmp_path: Path) -> None:
 def _with_hub_certificate(world: World, folder: Path) -> World:
     """A world of the same keys, whose convention names the hub's present certificate."""
     keyrings = {name: copy.deepcopy(ring) for name, ring in world.keyrings.items()}
-    with mock.patch.object(worlds, "demo_keyrings", lambda: keyrings):
+    with mock.patch.object(worlds, "demo_keyrings", return_value=keyrings):
         return World.create(folder, overrides={"pseudonyms.buckets": 4})
 
 

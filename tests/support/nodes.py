@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from support.hub import MadeLot, connected, eventually, make_lot
 from support.world import PASSPHRASE, World
@@ -68,7 +69,7 @@ async def deposit(world: World, hub: str, made: MadeLot) -> bytes:
         return await calls.commit(made.body.lot)
 
 
-def lot_of(world: World, dataset: str, **changed: object) -> MadeLot:
+def lot_of(world: World, dataset: str, **changed: Any) -> MadeLot:
     """A lot of a dataset of this world, with as many segments as it has buckets."""
     buckets = world.convention.buckets
     return make_lot(world, dataset, per_bucket=(1,) * buckets, size=100, **changed)

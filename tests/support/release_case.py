@@ -18,7 +18,7 @@ from vigie.attend import ReleaseQuestion
 from vigie.chain import ConventionChain
 from vigie.clock import stamp
 from vigie.journal.checkpoint import Checkpoint
-from vigie.journal.merkle import Frontier, inclusion_proof, leaf_hash
+from vigie.journal.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
 from vigie.journal.proof import Receipt
 from vigie.keyring import Keyring
 from vigie.note import Signer
@@ -75,6 +75,9 @@ class Journal:
         lines = [self.signer.sign(text)]
         lines += [keyring(name).cosigner().cosign(text, int(NOW.timestamp())) for name in witnesses]
         return note.assemble(text, lines)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        return consistency_proof(old, new, lambda level, at: self.nodes[level, at])
 
     def receipt(self, entry: bytes, size: int | None = None, witnesses: Sequence[str] = ()) -> bytes:
         size = len(self.entries) if size is None else size
