@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vigie import durable, statement
-from vigie.bodies import Delivery, text_for
+from vigie.bodies import Delivery, Run, read, text_for
 from vigie.chain import ConventionChain
 from vigie.clock import stamp, utc_now
 from vigie.errors import Refused
@@ -112,11 +112,12 @@ class Fetcher:
         return kept
 
     async def _deliver(self, kept: StoredResult) -> None:
-        run = statement.parse((self.folder / kept.path / "run.note").read_bytes(), kind="run")
-        named = next(one for one in run.body["results"] if one["grant"] == kept.grant)
+        opened = statement.parse((self.folder / kept.path / "run.note").read_bytes(), kind="run")
+        run = read(opened, Run)
+        (named,) = (one for one in run.results if one.grant == kept.grant)
         body = Delivery(
-            convention=self.chain.digest, run=run.digest, grant=kept.grant, recipient=self.keyring.member,
-            result=bytes.fromhex(named["digest"]), level=kept.level, created=stamp(self.clock()),
+            convention=self.chain.digest, run=opened.digest, grant=kept.grant, recipient=self.keyring.member,
+            result=named.digest, level=run.level, created=stamp(self.clock()),
         )  # fmt: skip
         signed = statement.sign_text(text_for(body), [self.keyring.signer("signing")])
         await self.hub.submit(signed.raw)

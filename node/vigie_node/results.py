@@ -50,7 +50,7 @@ def check(fetched: FetchedResult, grant: str, *, member: str, chain: ConventionC
 
     1. The order is signed by a hub operator.
     2. The evidence is signed by the hub's host and the enclave, and is for that order.
-    3. The run is signed by the enclave of that evidence and names both.
+    3. The run is signed by the enclave of that evidence and names both; its level is the one that this node computes.
     4. The run is in the journal.
     5. The grant is in the convention, and its recipient is this member; so it is in the run.
     6. The parts are those that the run names, all of them, in their order.
@@ -77,6 +77,9 @@ def check(fetched: FetchedResult, grant: str, *, member: str, chain: ConventionC
     assert isinstance(run, Run)  # noqa: S101 - as above
     if run.order != order.statement.digest or run.evidence != claim.statement.digest:
         raise Refused("run", expected="a run of this order and evidence", found="a run of another")
+    level = evidence.level(said, judged.convention)
+    if run.level != level:
+        raise Refused("level", expected=f"level {level}, as this node computes it", found=f"level {run.level}")
     # (4)
     verify_receipt(Receipt.parse(fetched.run_receipt), judged.statement.raw, judged.convention.log_key())
     # (5)
@@ -101,7 +104,7 @@ def check(fetched: FetchedResult, grant: str, *, member: str, chain: ConventionC
         run,
         judged.statement,
         mine[0],
-        evidence.level(said, judged.convention),
+        level,
         tuple(fetched.parts),
     )
 

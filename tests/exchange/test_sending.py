@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import grpc.aio
 import pyarrow as pa
 import pytest
 
-from support.hub import HubWorld, connected, hub_world, make_folder, served
+from support.hub import connected, hub_world, make_folder, served
+from support.world import World
 from vigie.clock import utc_now
 from vigie.datasets import BUILT_IN
 from vigie.errors import ExtractError, Refused, Unavailable
@@ -59,21 +60,30 @@ class Cut(Hub):
             raise Unavailable("the line was cut")
 
 
+@dataclass
+class Site:
+    """A partner's sender, the hub that it talks to, and the world of both."""
+
+    sender: Sender
+    hub: ServedHub
+    world: World
+
+
 @asynccontextmanager
 async def sending(
     tmp_path: Path, node: str = "node", hub: Callable[[grpc.aio.Channel], Hub] = Hub
-) -> AsyncIterator[tuple[Sender, ServedHub]]:
-    world = hub_world()
+) -> AsyncIterator[Site]:
+    world = hub_world(tmp_path)
     async with (
         served(make_folder(tmp_path / "hub", world), world) as running,
         connected(running.address, world, "acoss") as channel,
     ):
         sender = make_sender(world, tmp_path / node, hub(channel))
-        yield sender, running
+        yield Site(sender, running, world)
         sender.state.close()
 
 
-def make_sender(world: HubWorld, folder: Path, hub: Hub) -> Sender:
+def make_sender(world: World, folder: Path, hub: Hub) -> Sender:
     folder.mkdir(exist_ok=True)
     state = NodeState.open(folder / "state.sqlite")
     return Sender(world.chain, world.keyrings["acoss"], state, Spool(folder / "spool"), hub, utc_now)
@@ -90,10 +100,11 @@ def same(one: Sent, other: Sent) -> None:
 
 def test_a_lot_is_deposited_with_a_receipt_that_proves_it(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             sent = await sender.send(checked, TERMS, pseudonyms(checked))
-            verify_receipt(Receipt.parse(sent.lot.receipt), sent.lot.statement, hub_world().convention.log_key())
+            verify_receipt(Receipt.parse(sent.lot.receipt), sent.lot.statement, site.world.convention.log_key())
             assert sent.segments_sent == sent.lot.body.segments
             assert list((tmp_path / "node" / "spool").iterdir()) == []
 
@@ -102,7 +113,8 @@ def test_a_lot_is_deposited_with_a_receipt_that_proves_it(tmp_path: Path) -> Non
 
 def test_the_same_extract_again_is_the_same_lot_byte_for_byte(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             first = await sender.send(checked, TERMS, pseudonyms(checked))
             shuffled = extract(tmp_path, "".join(reversed(ROWS.splitlines(keepends=True))))
@@ -116,10 +128,11 @@ def test_the_same_extract_again_is_the_same_lot_byte_for_byte(tmp_path: Path) ->
 
 def test_a_node_that_lost_everything_but_its_keys_gets_the_first_receipt(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             first = await sender.send(checked, TERMS, pseudonyms(checked))
-            fresh = make_sender(hub_world(), tmp_path / "fresh", sender.hub)
+            fresh = make_sender(site.world, tmp_path / "fresh", sender.hub)
             again = await fresh.send(checked, TERMS, pseudonyms(checked))
             same(first, again)
             assert again.segments_sent == 0
@@ -132,14 +145,15 @@ def test_a_node_that_lost_everything_but_its_keys_gets_the_first_receipt(tmp_pat
 @pytest.mark.parametrize("lose_spool", [False, True])
 def test_a_cut_in_the_middle_goes_on_and_gives_one_lot(tmp_path: Path, lose_spool: bool) -> None:
     async def test() -> None:
-        async with sending(tmp_path, hub=lambda channel: Cut(channel, 2)) as (sender, running):
+        async with sending(tmp_path, hub=lambda channel: Cut(channel, 2)) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             with pytest.raises(Unavailable):
                 await sender.send(checked, TERMS, pseudonyms(checked))
             if lose_spool:
                 for lot in (tmp_path / "node" / "spool").iterdir():
                     sender.spool.forget(bytes.fromhex(lot.name))
-            async with connected(running.address, hub_world(), "acoss") as channel:
+            async with connected(site.hub.address, site.world, "acoss") as channel:
                 sender.hub = Hub(channel)
                 sent = await sender.send(checked, TERMS, pseudonyms(checked))
                 assert sent.segments_sent == sent.lot.body.segments - (0 if lose_spool else 2)
@@ -150,7 +164,8 @@ def test_a_cut_in_the_middle_goes_on_and_gives_one_lot(tmp_path: Path, lose_spoo
 
 def test_a_later_snapshot_supersedes_and_a_delta_is_based_on_it(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             first = await sender.send(checked, TERMS, pseudonyms(checked))
             more = extract(tmp_path, ROWS + "000000001,2021-04-01,1,1\n")
@@ -167,7 +182,8 @@ def test_a_later_snapshot_supersedes_and_a_delta_is_based_on_it(tmp_path: Path) 
 
 def test_a_shrinking_snapshot_needs_to_be_confirmed(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             await sender.send(checked, TERMS, pseudonyms(checked))
             less = extract(tmp_path, "".join(ROWS.splitlines(keepends=True)[:100]))
@@ -181,7 +197,8 @@ def test_a_shrinking_snapshot_needs_to_be_confirmed(tmp_path: Path) -> None:
 
 def test_a_delta_without_a_snapshot_is_refused(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path)
             with pytest.raises(Refused, match="base"):
                 await sender.send(checked, replace(TERMS, delivery="delta"), pseudonyms(checked))
@@ -191,7 +208,8 @@ def test_a_delta_without_a_snapshot_is_refused(tmp_path: Path) -> None:
 
 def test_another_owners_dataset_is_refused_before_anything_is_sealed(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path, "000000001,2021-01-01,1,1,1\n", "short_time_work")
             with pytest.raises(Refused, match="dataset"):
                 await sender.send(checked, TERMS, pseudonyms(checked))
@@ -202,7 +220,8 @@ def test_another_owners_dataset_is_refused_before_anything_is_sealed(tmp_path: P
 
 def test_too_many_rejected_rows_stop_the_sending(tmp_path: Path) -> None:
     async def test() -> None:
-        async with sending(tmp_path) as (sender, _):
+        async with sending(tmp_path) as site:
+            sender = site.sender
             checked = extract(tmp_path, ROWS + "bad,2021-01-01,1,1\n" * 20)
             with pytest.raises(ExtractError, match="rows rejected"):
                 await sender.send(checked, TERMS, pseudonyms(checked))
