@@ -37,8 +37,9 @@ def test_a_batch_is_evaluated_proved_and_charged_once(tmp_path: Path) -> None:
             folder = make_node(world, "travail", tmp_path / "travail", hub.address)
             async with attending(folder, hub), connected(hub.address, world, "acoss") as channel:
                 calls, batch = Calls(channel), Blinder.blind(SIRENS)
+                asked = request(world, batch.elements)
                 for _ in range(2):
-                    raw, output = await calls.evaluate(request(world, batch.elements).raw, batch.elements)
+                    raw, output = await calls.evaluate(asked.raw, batch.elements)
                     answer = judge(raw, world.chain, kind="evaluation").body
                     assert (answer.stage, answer.total, answer.count) == ("evaluated", 3, 3)
                 key = world.convention.epoch(1).custodian("travail").key
