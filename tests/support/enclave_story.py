@@ -167,6 +167,7 @@ class Story:
     spoil_segment: Callable[[pb.Segment, bytes], bytes] = lambda head, data: data
     spoil_go: Callable[[pb.Go], None] = lambda go: None
     lots: list[MadeLot] = field(default_factory=list)
+    sent_evidence: Statement = field(init=False)
 
     def make_lots(self) -> list[MadeLot]:
         if not self.lots:
@@ -274,6 +275,7 @@ class Story:
         claim = host.receive("claim").claim.statement
         claimed = statement.parse(claim, kind="evidence")
         evidence = statement.countersign(claimed, [self.world.signer("hub/host")])
+        self.sent_evidence = evidence
         for partner in sorted({lot.body.partner for lot in self.make_lots()} - set(self.silent)):
             host.send(release=self.release(partner, order, evidence))
         go = pb.Go(evidence=evidence.raw)

@@ -4,7 +4,7 @@ No decrypted table outlives its group of buckets; what stays is the matrix of fe
 :data:`GROUP_COMPANIES` companies, by the classes that the lots declare.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
     known: dict[str, list[npt.NDArray[np.bool_]]] = {partner: [] for partner in partners}
     connection = connect()
     try:
-        for first, last in groups(lots, convention.buckets):
+        for first, last in groups([lot.body.companies_class for lot in lots], convention.buckets):
             rows = [
                 read_lot(channel, lot, opened.keys[lot.place], convention.id, convention.buckets, first, last)
                 for lot in lots
@@ -102,10 +102,9 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
     )
 
 
-def groups(lots: list[NamedLot], buckets: int) -> Iterator[tuple[int, int]]:
-    """First and last bucket of each group, in order."""
-    companies = max(lot.body.companies_class for lot in lots)
-    step = max(1, min(buckets, GROUP_COMPANIES * buckets // max(1, companies)))
+def groups(companies: Sequence[int], buckets: int) -> Iterator[tuple[int, int]]:
+    """First and last bucket of each group, in order, by how many companies each lot says it has."""
+    step = max(1, min(buckets, GROUP_COMPANIES * buckets // max(1, *companies)))
     for first in range(0, buckets, step):
         yield first, min(first + step, buckets) - 1
 

@@ -179,10 +179,10 @@ def _lay_over(connection: duckdb.DuckDBPyConnection, chain: Sequence[LotRows], k
 def _refuse_doubles(connection: duckdb.DuckDBPyConnection, rows: pa.Table, key: str, dataset: str) -> None:
     connection.register("delivered", rows)
     try:
-        found = connection.execute(f"SELECT 1 FROM delivered GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone()
+        found = connection.execute(f"SELECT 1 FROM delivered GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchall()
     finally:
         connection.unregister("delivered")
-    if found is not None:
+    if found:
         raise Refused("rows", expected=f"one row for each company and key, {dataset}", found="two")
 
 

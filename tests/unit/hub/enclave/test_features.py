@@ -33,7 +33,7 @@ def test_debts_against_contributions() -> None:
         "headcount": table("headcount", [(A, "2020-12", 11)]),
     }
     values = scored(group(tables, "2020-12"), A)
-    mean = [np.mean([1000.0 + at for at in range(max(0, place - 11), place + 1)]) for place in range(24)]
+    mean = [float(np.mean([1000.0 + at for at in range(max(0, place - 11), place + 1)])) for place in range(24)]
     assert close(values["contribution_mean_12m"], mean[23])
     assert close(values["debt_employee_share"], 230.0)
     assert close(values["debt_employer_share"], 2300.0)
