@@ -53,7 +53,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
 PURPOSE: Final = "early-warning"
 
 # The smallest that libsodium's Argon2id takes: these files protect nothing.
-_CHEAP: Final = (pwhash.argon2id.OPSLIMIT_MIN, pwhash.argon2id.MEMLIMIT_MIN)
+CHEAP: Final = (pwhash.argon2id.OPSLIMIT_MIN, pwhash.argon2id.MEMLIMIT_MIN)
 # Keys are drawn once per process; certificates are valid on any day that a test pretends it is.
 _MADE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -206,5 +206,5 @@ class World:
 def save_cheaply(ring: Keyring, path: Path, passphrase: str) -> None:
     """Save a keyring with the cheapest stretching that there is."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mock.patch.dict(keyrings_module._COSTS, {"interactive": _CHEAP}):
+    with mock.patch.dict(keyrings_module._COSTS, {"interactive": CHEAP}):
         ring.save(path, passphrase, cost="interactive")

@@ -261,9 +261,11 @@ def _change(text: str) -> tuple[str, Any]:
     if not equals or not path.strip():
         raise InputError(f"--set {text!r} is not path=value", hint="for instance: --set enclave.approvals=3")
     try:
-        return path.strip(), tomllib.loads(f"value = {value}")["value"]
+        read = tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):
-        return path.strip(), value.strip()  # a bare word or date means its text
+        read = None
+    # A bare word or date means its text: a convention writes both in quotes.
+    return path.strip(), read if isinstance(read, str | int | float | list | dict) else value.strip()
 
 
 def _digest(text: str | None) -> bytes | None:

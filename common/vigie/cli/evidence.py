@@ -31,10 +31,12 @@ def measure(
     settings = launch or root.parent / "launch.json"
     try:
         described = json.loads(settings.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{settings} cannot be read as JSON", hint="vigie-hub init writes it beside the root"
         ) from error
+    if not isinstance(described, dict):
+        raise InputError(f"{settings} does not hold launch settings", hint="vigie-hub init writes it beside the root")
     found = measure_tree(root)
     digest = measurement(found, described).hex()
     if as_json:
