@@ -34,20 +34,18 @@ class Relay:
         self._agreement = agreement
         self._attendance = attendance
         self._limits = limits
-        self._turns: defaultdict[tuple[str, str], asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(AT_A_TIME)
-        )
+        self._turns: defaultdict[tuple[str, str], asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_A_TIME))
 
     async def evaluate(self, caller: str, raw: bytes, elements: bytes) -> Evaluated:
         """Have a signed batch evaluated.
 
         1. It is an `evaluation` requested and signed by the caller.
         2. The elements are the ones that it names, and not too many.
-        3. The evaluator attends and answers with its own signed statement about this batch.
-        4. Both are in the journal.
+        3. The question is in the journal before anybody is asked: a cut later shows what may have been charged.
+        4. The evaluator attends and answers with its own signed statement about this batch, which is journaled too.
 
         Raises:
-            Malformed, Untrusted, Refused: steps 1 to 3.
+            Malformed, Untrusted, Refused: steps 1, 2 and 4.
             Unavailable: the evaluator is not there or did not answer in time.
         """
         # (1)
@@ -63,13 +61,14 @@ class Relay:
         if hashlib.sha256(elements).digest() != asked.elements:
             raise BadProof("the elements are not the ones in the batch's statement")
         # (3)
+        await self._journal.submit([judged.statement])
+        # (4)
         async with self._turns[caller, asked.evaluator]:
             answer = await self._attendance.ask(
                 asked.evaluator, Evaluate(raw, elements), Evaluated, timeout=self._limits.answer_seconds
             )
         answered = self._check_answer(answer, asked, judged.statement)
-        # (4)
-        await self._journal.submit([judged.statement, answered])
+        await self._journal.submit([answered])
         return answer
 
     def _check_answer(self, answer: Evaluated, asked: Evaluation, request: Statement) -> Statement:
