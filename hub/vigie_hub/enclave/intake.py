@@ -9,7 +9,8 @@ Everything here came through the host, which is treated as hostile.  The order o
 4. The lots of a partner and dataset are one snapshot and deltas that build on it.
 5. The evidence that came back is the one that was claimed, with the host's signature added.
 6. Each release is signed by its partner, for this order and this evidence; the sealed keys are the ones that it names,
-   they open with this enclave's key, and each is the private half of its lot's ``lot_key``.
+   they open with this enclave's key, and each is the private half of its lot's ``lot_key``.  A partner whose release
+   fails is a missing partner.
 7. Every partner that the purpose requires released.
 """
 
@@ -24,7 +25,7 @@ from vigie.chain import ConventionChain
 from vigie.convention import Convention, Purpose
 from vigie.custody import open_release
 from vigie.datasets import Dataset
-from vigie.errors import Refused
+from vigie.errors import Refused, VigieError
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.sealing import SealingPrivateKey
 from vigie.segment import segment_root
@@ -162,6 +163,8 @@ def check_go(task: Task, go: Go, claimed: Statement) -> Statement:
 def open_releases(task: Task, answers: Sequence[PartnerRelease], evidence: bytes, private: SealingPrivateKey) -> Opened:
     """Judge the partners' answers and take the keys out of them: steps 6 and 7.
 
+    A release that fails is that partner's failing and not the run's: the partner is missing (docs/spec/release.md).
+
     Args:
         task: what the enclave was started for.
         answers: as given by the host, at most one for each partner.
@@ -169,27 +172,31 @@ def open_releases(task: Task, answers: Sequence[PartnerRelease], evidence: bytes
         private: this enclave's sealing key.
 
     Raises:
-        Refused: claim ``release`` or ``required``, or one of :mod:`vigie.authority`.
+        Refused: claim ``release``: two answers of a partner, or one of somebody else; or claim ``required``.
     """
     partners = task.partners
     releases = dict.fromkeys(partners, NO_RELEASE)
     keys: dict[int, SealingPrivateKey] = {}
-    released = set()
+    missing = set(partners)
+    answered: set[str] = set()
     for answer in answers:
-        if answer.partner not in partners or releases[answer.partner] != NO_RELEASE:
+        if answer.partner not in partners or answer.partner in answered:
             raise Refused("release", expected="one answer of each partner of the order", found="another one")
-        with rule("release", "an answer that its partner signed under the current convention"):
+        answered.add(answer.partner)
+        try:
             judged = judge(answer.statement, task.chain, kind="release", current_only=True)
             body: Release = judged.body
-        _check_answer(task, answer, body, evidence)
-        releases[answer.partner] = judged.statement.digest.hex()
-        if body.decision == "released":
-            released.add(answer.partner)
-            keys |= _keys(task, answer, body, evidence, private)
+            _check_answer(task, answer, body, evidence)
+            releases[answer.partner] = judged.statement.digest.hex()
+            if body.decision == "released":
+                keys |= _keys(task, answer, body, evidence, private)
+                missing.remove(answer.partner)
+        except VigieError:
+            continue
     for partner in task.purpose.required:
-        if partner not in released:
-            raise Refused("required", expected=f"a release by {partner}", found="none")
-    return Opened(keys, releases, tuple(partner for partner in partners if partner not in released))
+        if partner not in partners or partner in missing:
+            raise Refused("required", expected=f"a sound release by {partner}", found="none")
+    return Opened(keys, releases, tuple(sorted(missing)))
 
 
 def _read_lot(
@@ -249,8 +256,7 @@ def _keys(
 ) -> dict[int, SealingPrivateKey]:
     if hashlib.sha256(answer.blob).digest() != body.blob:
         raise Refused("release", expected="the sealed keys that the release names", found="other bytes")
-    with rule("release", "keys that were sealed to this enclave for this order"):
-        seeds = open_release(private, evidence, task.order_digest, answer.blob)
+    seeds = open_release(private, evidence, task.order_digest, answer.blob)
     lots = [lot for lot in task.lots if lot.body.partner == answer.partner]
     if set(seeds) != {lot.body.lot for lot in lots}:
         raise Refused(
