@@ -33,16 +33,12 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})")
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what the node does at once and for how long; every one has a default that suits a small machine."""
+    """How much the node does at once and how often; every setting has a default that suits a small machine."""
 
     batch: int = 512
     """Blinded elements asked of a custodian in one batch, 1 to 4096."""
-    evaluations: int = 4
-    """Batches of other members evaluated at the same time."""
     workers: int = 1
     """Worker processes that evaluate other members' batches."""
-    call_seconds: int = 60
-    """Deadline of one ordinary call to the hub, in seconds."""
     results_seconds: int = 300
     """How often the node looks for results that it was not told of, in seconds."""
 
@@ -135,9 +131,7 @@ def write_config(config: NodeConfig) -> str:
 def _limits(table: Mapping[str, Any], source: str) -> Limits:
     bounds = {
         "batch": (1, 4096),
-        "evaluations": (1, 64),
         "workers": (1, 64),
-        "call_seconds": (1, 3600),
         "results_seconds": (1, 86_400),
     }
     _refuse_unknown(table, set(bounds), source, "[limits] ")

@@ -16,10 +16,8 @@ from cryptography import x509
 
 from vigie import authority
 from vigie.attend import Attendant, Handlers, Welcomed
-from vigie.client import our_errors
+from vigie.client_journal import JournalClient
 from vigie.errors import VigieError
-from vigie.v1 import exchange_pb2 as pb
-from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_node.daemon import ATTENDANCE, program_version
 from vigie_node.doctor import Attendance, Knock, Observations
 from vigie_node.folder import LockedNode, Node
@@ -85,8 +83,7 @@ async def _knock(node: Node) -> Knock:
         return Knock(address, presented=presented)  # nothing is said to a stranger
     channel = node.channel()
     try:
-        with our_errors():
-            await rpc.JournalStub(channel).Checkpoint(pb.CheckpointRequest(), timeout=DOOR_SECONDS)
+        await JournalClient(channel).checkpoint()
     except VigieError as error:
         return Knock(address, presented=presented, refused=error)
     finally:

@@ -1,6 +1,6 @@
 """The daemon's own calls to the hub, beside the stream on which it answers: entries, approvals, forgotten lots, results.
 
-One channel for all of them; gRPC reconnects it by itself. The rule: what the hub answers is claimed data, and each
+They share one channel, which gRPC reconnects by itself. The rule: what the hub answers is claimed data, and each
 caller verifies it against what this node knows.
 """
 
@@ -11,38 +11,46 @@ from datetime import datetime
 import grpc.aio
 import structlog
 
-from vigie.client import our_errors
-from vigie.v1 import exchange_pb2 as pb
-from vigie.v1 import exchange_pb2_grpc as rpc
+from vigie.client_journal import JournalClient
 from vigie_node.folder import Node
+from vigie_node.wire import Hub
 
 _log = structlog.get_logger("vigie.node")
 
 
 class HubCalls:
-    """Calls over one channel.
+    """Calls to a node's hub.
 
     Args:
         node: the opened node.
-        channel: to its hub.
         clock: gives the time now.
     """
 
-    def __init__(self, node: Node, channel: grpc.aio.Channel, clock: Callable[[], datetime]) -> None:
+    def __init__(self, node: Node, clock: Callable[[], datetime]) -> None:
         self._node = node
-        self._channel = channel
         self._clock = clock
-        self._journal = rpc.JournalStub(channel)
+        self._channels: dict[bytes, grpc.aio.Channel] = {}
 
     @classmethod
     @asynccontextmanager
     async def connected(cls, node: Node, *, clock: Callable[[], datetime]) -> AsyncIterator["HubCalls"]:
-        """Open the channel for as long as the block lasts."""
-        channel = node.channel()
+        """Calls for as long as the block lasts."""
+        calls = cls(node, clock)
         try:
-            yield cls(node, channel, clock)
+            yield calls
         finally:
-            await channel.close()
+            for channel in calls._channels.values():
+                await channel.close()
+
+    def _channel(self) -> grpc.aio.Channel:
+        """The channel under the newest convention, which may name another certificate of the hub than the one before.
+
+        An older channel stays open until the end: closing it would cut the calls that are on it.
+        """
+        digest = self._node.chain.digest
+        if digest not in self._channels:
+            self._channels[digest] = self._node.channel()
+        return self._channels[digest]
 
     async def entries(self, start: int, limit: int) -> Sequence[bytes]:
         """Return entries of the journal from ``start`` on, at most ``limit``.
@@ -50,23 +58,15 @@ class HubCalls:
         Raises:
             VigieError: the hub cannot be reached or refuses.
         """
-        with our_errors():
-            answer = await self._journal.Entries(
-                pb.EntriesRequest(start=start, limit=limit), timeout=self._node.config.limits.call_seconds
-            )
-        return tuple(answer.entries)
+        return await JournalClient(self._channel()).entries(start, limit)
 
-    async def submit(self, statement: bytes) -> bytes:
-        """Put a statement of this member into the journal and return its receipt.
+    async def submit(self, statement: bytes) -> None:
+        """Put a statement of this member into the journal.
 
         Raises:
             VigieError: the hub cannot be reached or refuses it.
         """
-        with our_errors():
-            answer = await self._journal.Submit(
-                pb.SubmitRequest(statement=statement), timeout=self._node.config.limits.call_seconds
-            )
-        return answer.receipt
+        await Hub(self._channel()).submit(statement)
 
     async def recover_lots(self) -> None:
         """Take over own committed lots that this node does not remember, each verified (`vigie_node.sending`).
@@ -78,10 +78,11 @@ class HubCalls:
             return
         from vigie_node.outbox import Spool
         from vigie_node.sending import Sender
-        from vigie_node.wire import Hub
 
         node = self._node
-        sender = Sender(node.chain, node.keyring, node.state, Spool(node.folder.spool), Hub(self._channel), self._clock)
+        sender = Sender(
+            node.chain, node.keyring, node.state, Spool(node.folder.spool), Hub(self._channel()), self._clock
+        )
         found = await sender.recover()
         if found:
             _log.info("took over lots that this node had forgotten", lots=found)
@@ -94,6 +95,6 @@ class HubCalls:
         """
         from vigie_node.fetching import fetch_all
 
-        opened = await fetch_all(self._node, self._channel)
+        opened = await fetch_all(self._node, self._channel())
         if opened:
             _log.info("opened results", results=opened)
