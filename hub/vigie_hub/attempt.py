@@ -15,10 +15,11 @@ if the enclave had never been; the next attempt has new challenges and new evide
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -46,6 +47,9 @@ from vigie_hub.store import Store
 from vigie_hub.witnessing import Witnessing
 
 T = TypeVar("T")
+
+LAST_WORDS_SECONDS: Final = 5.0
+"""How long is looked for a reason in what an enclave sent before it ended."""
 
 _log = structlog.get_logger("vigie.hub.attempt")
 
@@ -130,7 +134,7 @@ class Attempt:
         except MalformedFrame as exc:
             raise EnclaveLost(exc.message) from exc
         finally:
-            await process.end()
+            await process.end(at_once=not finished)
             if not finished:
                 self._m.outbox.discard(self._staged)
         return run
@@ -149,22 +153,27 @@ class Attempt:
     async def _claim(self, channel: Channel, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
         """(2), (3)"""
         chain = self._m.agreement.chain
-        await channel.begin(
-            conventions=chain.raws,
-            order=self._statement.raw,
-            challenges=challenges,
-            measurement=measurement,
-            lots=[self._lot_input(digest) for digest in self._order.lots],
+        await _give(
+            channel,
+            channel.begin(
+                conventions=chain.raws,
+                order=self._statement.raw,
+                challenges=challenges,
+                measurement=measurement,
+                lots=[self._lot_input(digest) for digest in self._order.lots],
+            ),
         )
         event = await self._receive(channel, frames.Claim, self._m.limits.claim_seconds)
-        claimed = statements.parse(event.statement, kind="evidence")
-        body = read_body(claimed, Evidence)
+        with _enclave_errs():
+            claimed = statements.parse(event.statement, kind="evidence")
+            body = read_body(claimed, Evidence)
         if (body.order, body.convention, body.measurement) != (self._statement.digest, chain.digest, measurement):
             raise EnclaveLost("the enclave claims another order, convention or measurement than it was given")
         if dict(body.challenges) != dict(challenges):
             raise EnclaveLost("the enclave claims other challenges than it was given")
-        evidence = statements.countersign(claimed, [self._m.host])
-        judge(evidence.raw, chain, kind="evidence", current_only=True)
+        with _enclave_errs():
+            evidence = statements.countersign(claimed, [self._m.host])
+            judge(evidence.raw, chain, kind="evidence", current_only=True)
         await self._m.journal.submit([evidence])
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence
@@ -196,7 +205,7 @@ class Attempt:
         released = 0
         for name, refusal in self._refusals.items():
             self._answers[name] = refusal.digest
-            await channel.release(name, refusal.raw, b"")
+            await _give(channel, channel.release(name, refusal.raw, b""))
         for name, given in zip(sizes, answers, strict=True):
             if given is None:
                 if name in required:
@@ -217,11 +226,11 @@ class Attempt:
                         expected=f"a release by {name} ({body.reason.claim}: {body.reason.expected})",
                         found=f"a refusal: {body.reason.found}",
                     )
-            await channel.release(name, answer.statement, answer.blob)
+            await _give(channel, channel.release(name, answer.statement, answer.blob))
         if not released:
             raise Refused("releases", expected="at least one partner that releases its keys", found="none")
         self._tell(Step("released", "the partners have answered", released, len(answers)))
-        await channel.go(evidence.raw)
+        await _give(channel, channel.go(evidence.raw))
 
     async def _ask_release(
         self, name: str, evidence: Statement, size: int, approvals: tuple[bytes, ...]
@@ -236,24 +245,25 @@ class Attempt:
         )
         try:
             answer = await self._m.attendance.ask(name, question, Released, timeout=self._m.limits.answer_seconds)
+            judged = self._judge_release(name, answer, evidence)
         except VigieError as exc:
             if self._final:
                 _log.warning("no release", member=name, error=exc.message)
                 return None
             raise EnclaveLost(f"the release of {name} was asked for and did not come: {exc.message}") from exc
-        judged = judge(answer.statement, self._m.agreement.chain, kind="release", current_only=True)
-        body = judged.body
-        if not isinstance(body, Release) or (body.partner, body.order, body.evidence) != (
-            name,
-            self._statement.digest,
-            evidence.digest,
-        ):
-            raise EnclaveLost(f"{name} answered with a release of something else")
-        if body.decision == "released" and body.blob != hashlib.sha256(answer.blob).digest():
-            raise EnclaveLost(f"{name} sent other sealed keys than its release names")
         # In the journal before the enclave has it.
         await journal.submit([judged.statement])
         return answer, judged
+
+    def _judge_release(self, name: str, answer: Released, evidence: Statement) -> Judged:
+        judged = judge(answer.statement, self._m.agreement.chain, kind="release", current_only=True)
+        body = judged.body
+        asked = (name, self._statement.digest, evidence.digest)
+        if not isinstance(body, Release) or (body.partner, body.order, body.evidence) != asked:
+            raise Malformed(f"{name} answered with a release of something else")
+        if body.decision == "released" and body.blob != hashlib.sha256(answer.blob).digest():
+            raise BadProof(f"{name} sent other sealed keys than its release names")
+        return judged
 
     async def _work(self, channel: Channel, evidence: Statement) -> Statement:
         """(6)"""
@@ -268,9 +278,12 @@ class Attempt:
                 case frames.Part(grant, part, data):
                     if grant not in self._m.agreement.current.grants:
                         raise EnclaveLost("the enclave sent a result for a grant that does not exist")
-                    self._staged[grant] = await asyncio.to_thread(
-                        self._m.outbox.stage, evidence.digest, grant, self._staged, part, data
-                    )
+                    try:
+                        self._staged[grant] = await asyncio.to_thread(
+                            self._m.outbox.stage, evidence.digest, grant, self._staged, part, data
+                        )
+                    except BadProof as exc:
+                        raise EnclaveLost(exc.message) from exc
                 case frames.Done(run):
                     return await self._finish(run, evidence)
                 case frames.Failed():
@@ -289,12 +302,13 @@ class Attempt:
         for bucket in range(wanted.first, wanted.last + 1):
             for part in range(parts[bucket]):
                 data = await asyncio.to_thread(self._m.lot_packs.read, pack, extents[place])
-                await channel.segment(wanted.lot, bucket, part, data)
+                await _give(channel, channel.segment(wanted.lot, bucket, part, data))
                 place += 1
 
     async def _finish(self, raw: bytes, evidence: Statement) -> Statement:
         """(7)"""
-        judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence)
+        with _enclave_errs():
+            judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence)
         run = judged.body
         if not isinstance(run, Run) or (run.order, run.evidence) != (self._statement.digest, evidence.digest):
             raise EnclaveLost("the run names another order or evidence")
@@ -304,10 +318,8 @@ class Attempt:
             # A partner that refused before the enclave started is "none" to it, or its refusal.
             if name not in owners or (answered[name] is not None and said != answered[name]):
                 raise EnclaveLost("the run names other releases than the ones that were given")
-        try:
+        with _enclave_errs():
             self._m.outbox.check(run, self._staged)
-        except BadProof as exc:
-            raise EnclaveLost(exc.message) from exc
         statement = judged.statement
 
         def work(db: sqlite3.Connection) -> None:
@@ -354,6 +366,40 @@ class Attempt:
             raise EnclaveLost("the enclave has been silent for too long") from exc
         except Unavailable as exc:
             raise EnclaveLost(exc.message) from exc
+
+
+async def _give(channel: Channel, giving: Awaitable[None]) -> None:
+    """Give the enclave something; when it is gone, say why.
+
+    Raises:
+        Refused: it had sent the reason before it went.
+        EnclaveLost: it went without a word.
+    """
+    try:
+        await giving
+    except Unavailable as gone:
+        reason: VigieError = EnclaveLost(gone.message)
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                while not isinstance(event := await channel.receive(), frames.Failed):
+                    pass
+            reason = _stopped(event)
+        except (VigieError, TimeoutError):
+            pass  # it left nothing to be read
+        raise reason from gone
+
+
+@contextmanager
+def _enclave_errs() -> Iterator[None]:
+    """What the enclave said is judged in the block; whatever is wrong with it is the enclave's fault.
+
+    Raises:
+        EnclaveLost: instead of any other error of ours.
+    """
+    try:
+        yield
+    except VigieError as exc:
+        raise EnclaveLost(f"what the enclave said does not hold: {exc.message}") from exc
 
 
 def owners_of(deposits: DepositDesk, order: Order) -> list[str]:

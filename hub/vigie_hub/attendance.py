@@ -129,7 +129,9 @@ class Attendance:
         """Ask a member; see :meth:`Session.ask`."""
         session = self._sessions.get(member)
         if session is None:
-            raise Unavailable(f"{member} is not attending", hint=f"its node must run; {member} can tell why it does not")
+            raise Unavailable(
+                f"{member} is not attending", hint=f"its node must run; {member} can tell why it does not"
+            )
         return await session.ask(question, wanted, timeout=timeout)
 
     def close(self) -> None:

@@ -247,9 +247,13 @@ class Conductor:
         while True:
             absent = [name for name in required if name not in answers.willing]
             if absent:
-                raise Refused("required_partner", expected=f"{absent[0]} willing", found=self._standing(owners, answers))
+                raise Refused(
+                    "required_partner", expected=f"{absent[0]} willing", found=self._standing(owners, answers)
+                )
             if not answers.willing:
-                raise Refused("releases", expected="at least one willing partner", found=self._standing(owners, answers))
+                raise Refused(
+                    "releases", expected="at least one willing partner", found=self._standing(owners, answers)
+                )
             count = self._row(statement.digest)
             asked = int(count["attempts"]) if count else 0
             if max(lost, asked) >= self._m.limits.attempts:
@@ -282,7 +286,9 @@ class Conductor:
 
     async def _count_attempt(self, digest: bytes) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE consolidation SET attempts = attempts + 1, stage = 'released' WHERE digest = ?", (digest,))
+            db.execute(
+                "UPDATE consolidation SET attempts = attempts + 1, stage = 'released' WHERE digest = ?", (digest,)
+            )
 
         await self._m.store.write(work)
 

@@ -99,7 +99,10 @@ def load(folder: Path) -> HubConfig:
     paths = {key: hub.pop(key) for key in ("keyring", "enclave") if key in hub}
     if any(not isinstance(value, str) for value in paths.values()):
         raise ConfigError(f"{path}: [hub]: keyring and enclave must be paths")
-    resolved = {"keyring": folder / paths.get("keyring", "hub.keyring"), "enclave": folder / paths.get("enclave", "enclave")}
+    resolved = {
+        "keyring": folder / paths.get("keyring", "hub.keyring"),
+        "enclave": folder / paths.get("enclave", "enclave"),
+    }
     config: HubConfig = _fill(HubConfig, hub, f"{path}: [hub]", folder=folder, limits=limits, **resolved)
     return config
 

@@ -241,7 +241,9 @@ class DepositDesk:
         snapshot = next((row for row in rows if row[1] == "snapshot"), None)
         if lot.delivery == "delta":
             if lot.base is None or snapshot is None or snapshot[0] != lot.base:
-                raise Refused("base", expected=_lot_name(snapshot), found=_hex(lot.base), hint="send a snapshot instead")
+                raise Refused(
+                    "base", expected=_lot_name(snapshot), found=_hex(lot.base), hint="send a snapshot instead"
+                )
             if lot.supersedes is not None and lot.supersedes not in {row[0] for row in rows if row[1] == "delta"}:
                 raise Refused("supersedes", expected="a current delta of the same dataset", found=_hex(lot.supersedes))
             return
@@ -286,7 +288,9 @@ class DepositDesk:
     def _open(
         self, db: sqlite3.Connection, lot: Lot, statement: Statement, ids: Sequence[bytes], parts: Sequence[int]
     ) -> None:
-        row = db.execute("SELECT id, entry FROM deposit WHERE partner = ? AND lot = ?", (lot.partner, lot.lot)).fetchone()
+        row = db.execute(
+            "SELECT id, entry FROM deposit WHERE partner = ? AND lot = ?", (lot.partner, lot.lot)
+        ).fetchone()
         now = stamp(self._clock())
         if row is not None:
             # The same segments under a statement signed again: until the commit, the newest one counts.
@@ -324,7 +328,9 @@ class DepositDesk:
             raise Missing("this lot was begun again meanwhile", hint="begin and commit it again")
         if row[0] is not None:
             return
-        absent = db.execute("SELECT count(*) FROM segment WHERE deposit = ? AND start IS NULL", (deposit,)).fetchone()[0]
+        absent = db.execute("SELECT count(*) FROM segment WHERE deposit = ? AND start IS NULL", (deposit,)).fetchone()[
+            0
+        ]
         if absent:
             raise Missing(f"{absent} segments of the lot are missing", hint="begin again to learn which, and send them")
         total = db.execute("SELECT sum(size) FROM segment WHERE deposit = ?", (deposit,)).fetchone()[0]
@@ -378,7 +384,9 @@ class DepositDesk:
         return found
 
     def _end(self, deposit: int) -> int:
-        row = self._store.reader.execute("SELECT max(start + size) FROM segment WHERE deposit = ?", (deposit,)).fetchone()
+        row = self._store.reader.execute(
+            "SELECT max(start + size) FROM segment WHERE deposit = ?", (deposit,)
+        ).fetchone()
         return int(row[0] or 0)
 
     def _note_held(

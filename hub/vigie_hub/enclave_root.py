@@ -231,7 +231,9 @@ def _copy_libraries(root: Path) -> str:
         if path == "not found" and name in grafted:
             continue  # a wheel's own library, found through the search path of what loads it
         if path == "not found":
-            raise ConfigError(f"the library {name} is not installed", hint="install it with the system's package manager")
+            raise ConfigError(
+                f"the library {name} is not installed", hint="install it with the system's package manager"
+            )
         source = Path(path)
         if name.startswith("ld-"):
             loader = name
@@ -259,7 +261,9 @@ def _linked(objects: list[Path]) -> Iterator[tuple[str, str]]:
 def _probe(root: Path, loader: str) -> None:
     """Start the copied interpreter, import what the enclave imports, and look at what it has mapped."""
     command = _launch(loader)["arguments"]
-    code = f"import importlib\nfor name in {PROBE!r}: importlib.import_module(name)\nprint(open('/proc/self/maps').read())"
+    code = (
+        f"import importlib\nfor name in {PROBE!r}: importlib.import_module(name)\nprint(open('/proc/self/maps').read())"
+    )
     started = subprocess.run(
         [*command[: command.index("-m")], "-c", code],
         cwd=root, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300,
@@ -268,9 +272,7 @@ def _probe(root: Path, loader: str) -> None:
         last = started.stderr.strip().splitlines()[-1:] or ["no message"]
         raise ConfigError(f"the enclave root does not start: {last[0]}")
     mapped = {line.split(maxsplit=5)[5] for line in started.stdout.splitlines() if len(line.split(maxsplit=5)) == 6}
-    outside = sorted(
-        path for path in mapped if path.startswith("/") and not Path(path).is_relative_to(root.resolve())
-    )
+    outside = sorted(path for path in mapped if path.startswith("/") and not Path(path).is_relative_to(root.resolve()))
     if outside:
         raise ConfigError(f"the enclave would map what is not in its root: {', '.join(outside)}")
 

@@ -79,7 +79,10 @@ class Gate(grpc.aio.ServerInterceptor):
         if handler is None or name not in RULES:
             return grpc.unary_unary_rpc_method_handler(self._refuse_unknown)
         guarded = _Guarded(self, name, RULES[name])
-        coders = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
+        coders = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(guarded.stream(handler.stream_stream), **coders)
         if handler.response_streaming:

@@ -38,11 +38,11 @@ class EnclaveProcess:
     process: asyncio.subprocess.Process
     channel: Channel
 
-    async def end(self) -> None:
-        """Close the channel and see the process out, with force when it stays."""
+    async def end(self, *, at_once: bool) -> None:
+        """Close the channel and see the process out: with force when it stays, or ``at_once``."""
         await self.channel.close()
         try:
-            async with asyncio.timeout(EXIT_SECONDS):
+            async with asyncio.timeout(0 if at_once else EXIT_SECONDS):
                 await self.process.wait()
         except TimeoutError:
             _log.warning("enclave killed", pid=self.process.pid)

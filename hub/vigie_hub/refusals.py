@@ -67,7 +67,9 @@ class RefusalDesk:
                 self._journal.append(db, self._statement(member, reason, None, count - self._per_hour, now))
         db.execute("DELETE FROM refusal_hour WHERE hour < ?", (hour,))
 
-    def _statement(self, about: str | None, reason: Reason, subject: bytes | None, count: int, now: datetime) -> Statement:
+    def _statement(
+        self, about: str | None, reason: Reason, subject: bytes | None, count: int, now: datetime
+    ) -> Statement:
         convention = self._agreement.current
         body = Refusal(convention.digest, convention.hub, about, subject, reason, count, stamp(now))
         return statements.sign_text(text_for(body), [self._host])

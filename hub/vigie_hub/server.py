@@ -156,9 +156,7 @@ async def _assemble(
     gate = Gate(agreement.caller, on_refusal, limits)
     server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
     version = _version()
-    depositing.register(
-        server, depositing.DepositService(deposits, journal, idle_seconds=limits.put_idle_seconds)
-    )
+    depositing.register(server, depositing.DepositService(deposits, journal, idle_seconds=limits.put_idle_seconds))
     attending.register(
         server,
         attending.RelayService(
@@ -198,7 +196,9 @@ async def _assemble(
         tasks.append(loop.create_task(Gauges(hub).serve(config.metrics)))
     await server.start()
     resumed = conductor.resume()
-    _log.info("serving", address=address, entries=journal.size, swept=swept, resumed=resumed, measurement=measured.hex())
+    _log.info(
+        "serving", address=address, entries=journal.size, swept=swept, resumed=resumed, measurement=measured.hex()
+    )
     return hub
 
 

@@ -31,7 +31,9 @@ _log = structlog.get_logger("vigie.hub.witnessing")
 class Witnessing:
     """Gathers cosignatures from the witnesses that attend."""
 
-    def __init__(self, journal: Journal, agreement: Agreement, attendance: Attendance, *, answer_seconds: float) -> None:
+    def __init__(
+        self, journal: Journal, agreement: Agreement, attendance: Attendance, *, answer_seconds: float
+    ) -> None:
         self._journal = journal
         self._agreement = agreement
         self._answer_seconds = answer_seconds

@@ -7,6 +7,7 @@ the hub cannot tell them from sealed ones.
 import asyncio
 import json
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from vigie.clock import stamp, utc_now
 from vigie.note import Signer
 from vigie.statement import Statement
 from vigie_hub.config import HubConfig, Limits
+from vigie_hub.enclave_root import ENVIRONMENT
 from vigie_hub.server import Hub, start
 
 BUCKETS = 4
@@ -103,6 +105,23 @@ def make_folder(folder: Path, world: World, *, enclave: Path | None = None, limi
         launch = {"arguments": ["/bin/false"], "environment": {}, "policy": ""}
         (enclave / "launch.json").write_text(json.dumps(launch))
     return HubConfig(folder, "hub", listen="127.0.0.1:0", enclave=enclave, limits=limits or Limits())
+
+
+def scripted_enclave(folder: Path, mode: str) -> Path:
+    """An enclave folder whose program is ``scripted_enclave.py`` in some mode; ``first-…`` ones count their starts."""
+    (folder / "root").mkdir(parents=True, exist_ok=True)
+    (folder / "root" / "nothing").write_bytes(b"")
+    if mode.startswith("first-"):
+        (folder / "starts").mkdir(exist_ok=True)
+        mode = f"{mode}:{folder / 'starts'}"
+    program = Path(__file__).with_name("scripted_enclave.py")
+    launch = {
+        "arguments": [sys.executable, "-I", str(program), mode, "3"],
+        "environment": dict(ENVIRONMENT),
+        "policy": "",
+    }
+    (folder / "launch.json").write_text(json.dumps(launch))
+    return folder
 
 
 @asynccontextmanager

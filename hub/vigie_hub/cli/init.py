@@ -9,6 +9,7 @@ from vigie import convention as conventions
 from vigie import durable, statement
 from vigie.chain import ConventionChain
 from vigie.cli import console
+from vigie.cli.files import read_conventions
 from vigie.errors import ConfigError, InputError
 from vigie_hub import config, enclave_root
 from vigie_hub.cli.connecting import Folder, Json
@@ -28,9 +29,13 @@ def init(
     ],
     enclave: Annotated[
         Path | None,
-        typer.Option("--enclave-root", help="Use the enclave of another folder (root/ and launch.json); else one is built."),
+        typer.Option(
+            "--enclave-root", help="Use the enclave of another folder (root/ and launch.json); else one is built."
+        ),
     ] = None,
-    listen: Annotated[str, typer.Option("--listen", help="Address and port; port 0 takes a free one.")] = "127.0.0.1:7443",
+    listen: Annotated[
+        str, typer.Option("--listen", help="Address and port; port 0 takes a free one.")
+    ] = "127.0.0.1:7443",
     as_json: Json = False,
 ) -> None:
     """Make the hub's folder: its configuration, its conventions and the enclave root."""
@@ -62,14 +67,8 @@ def init(
 
 
 def _in_order(files: list[Path]) -> list[bytes]:
-    found = []
-    for path in files:
-        try:
-            raw = path.read_bytes()
-        except OSError as exc:
-            raise InputError(f"{path} cannot be read") from exc
-        found.append((conventions.parse(statement.parse(raw, kind="convention").payload).version, raw))
-    return [raw for _, raw in sorted(found, key=lambda one: one[0])]
+    raws = read_conventions(files)
+    return sorted(raws, key=lambda raw: conventions.parse(statement.parse(raw, kind="convention").payload).version)
 
 
 def _written(path: Path, folder: Path) -> str:
