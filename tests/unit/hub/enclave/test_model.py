@@ -1,12 +1,10 @@
 """What is learnt, from which rows, in which order; levels and reasons."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from support.panel import ALL, group, table
 from vigie.errors import MalformedConvention, Refused
@@ -15,7 +13,7 @@ from vigie_hub.enclave.model import Panel, PanelBuilder, train_and_score
 from vigie_hub.enclave.model.explanation import strongest, total
 from vigie_hub.enclave.model.levels import HIGH, MODERATE, NONE, UNSET, levels
 from vigie_hub.enclave.model.target import outcomes
-from vigie_hub.enclave.model.training import content_order, train
+from vigie_hub.enclave.model.training import train
 from vigie_hub.enclave.months import last_day, month_of, month_text, parse_month
 
 A, B = "000000001", "900000002"
@@ -107,18 +105,6 @@ def test_one_outcome_alone_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         train(np.zeros((50, 2)), np.zeros(50, np.uint8), ["a", "b"])
     assert refused.value.claim == "training"
-
-
-@given(
-    hnp.arrays(
-        np.float64, st.tuples(st.integers(0, 30), st.integers(1, 4)), elements=st.sampled_from([0.0, 1.5, np.nan])
-    )
-)
-def test_the_order_of_content_ignores_the_order_given(values: npt.NDArray[np.float64]) -> None:
-    labels = np.zeros(len(values), np.uint8)
-    ordered = values[content_order(values, labels)]
-    reverse = values[::-1].copy()
-    assert ordered.tobytes() == reverse[content_order(reverse, labels)].tobytes()
 
 
 def test_levels_are_fixed_shares_without_the_companies_in_proceedings() -> None:
