@@ -64,6 +64,8 @@ class Canary:
     def patterns(self) -> Iterator[Pattern]:
         """Yield every form to look for; the same bytes may come under two names."""
         for form, data in itertools.chain(self._texts(), self._numbers()):
+            if len(data) <= 4 and 0 in data:
+                continue  # three bytes and a zero are what the structure of many a file looks like
             yield Pattern(self.label, form, "plain", data, _bits(data))
             for written in (data.hex(), data.hex().upper()):
                 yield Pattern(self.label, form, "hexadecimal", written.encode(), 4.0 * len(written))
