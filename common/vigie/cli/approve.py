@@ -10,6 +10,7 @@ from vigie import durable
 from vigie.bodies import Approval, text_for
 from vigie.chain import ConventionChain
 from vigie.cli import console
+from vigie.cli.files import read_conventions
 from vigie.clock import stamp, utc_now
 from vigie.errors import InputError, Refused
 from vigie.keyring import Keyring
@@ -40,7 +41,7 @@ def approve(
         raise InputError("--measurement is not 64 lower-case hexadecimal digits", hint="copy it whole")
     if output.exists():
         raise InputError(f"{output} exists", hint="an approval is never overwritten; give another name")
-    chain = ConventionChain.open([path.read_bytes() for path in convention], now=utc_now())
+    chain = ConventionChain.open(read_conventions(convention), now=utc_now())
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
     signer = keys.signer("signing")
     if chain.current.verifier(keys.member, "signing") != signer.verifier:

@@ -25,6 +25,7 @@ from vigie.audit.tree import TreeKeys
 from vigie.audit.verify import verify
 from vigie.chain import ConventionChain
 from vigie.cli import audit_witness, console
+from vigie.cli.files import read_conventions, read_file
 from vigie.client import channel_under
 from vigie.client_journal import JournalClient
 from vigie.convention import Convention
@@ -60,8 +61,8 @@ def export_command(
 ) -> None:
     """Copy the journal into a folder of static files, whole or not at all."""
     folders.refuse_existing(output)
-    chain = ConventionChain.open([read_file(path) for path in convention])
-    before = folders.read(previous) if previous else None
+    chain = ConventionChain.open(read_conventions(convention))
+    before = _export(previous) if previous else None
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
     with console.progress() as bars:
         found = asyncio.run(_fetch(chain.current, hub, keys, before, partial(bars.step, "entries")))
@@ -81,7 +82,7 @@ def verify_command(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Check an export offline: every check, to the end."""
-    report = verify(folders.read(folder), read_file(convention) if convention else None)
+    report = verify(_export(folder), read_conventions([convention])[0] if convention else None)
     if as_json:
         console.print_json(report.as_json())
     else:
@@ -101,12 +102,12 @@ def compare_command(
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Say whether two members were shown one history of the journal, or two."""
-    exports = {path: folders.read(path) for path in (first, second) if path.is_dir()}
+    exports = {path: _export(path) for path in (first, second) if path.is_dir()}
     copies = [
-        Copy.of(str(path), exports[path]) if path in exports else Copy(str(path), read_file(path))
+        Copy.of(str(path), exports[path]) if path in exports else Copy(str(path), read_file(path, "a checkpoint"))
         for path in (first, second)
     ]
-    keys = TreeKeys.of(_conventions([read_file(path) for path in convention or ()], exports))
+    keys = TreeKeys.of(_conventions(read_conventions(convention), exports))
     outcome = compare(copies[0], copies[1], keys)
     if as_json:
         console.print_json({"verdict": outcome.verdict.value, "sentence": outcome.sentence})
@@ -146,20 +147,14 @@ def show(report: Report, out: Console) -> None:
     out.print("nothing is wrong" if report.ok else f"{faults} faults", style="green" if report.ok else "bold red")
 
 
-def read_file(path: Path) -> bytes:
-    """Read a file that a person named.
-
-    Raises:
-        InputError: it cannot be read, or is too long to be what is wanted.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(folders.FILE_LIMIT + 1)
-    except OSError as error:
-        raise InputError(f"the file {path} cannot be read", hint="check the name and the permissions") from error
-    if len(data) > folders.FILE_LIMIT:
-        raise InputError(f"the file {path} is too long to be a convention or a checkpoint")
-    return data
+def _export(path: Path) -> Export:
+    found = folders.read(path)
+    if not found.checkpoint and not found.entries:
+        raise InputError(
+            f"{path} is no copy of a journal: it holds no checkpoint and no entry",
+            hint="give the folder that `vigie audit export` made",
+        )
+    return found
 
 
 async def _fetch(convention: Convention, hub: str, keys: Keyring, before: Export | None, progress: Progress) -> Export:

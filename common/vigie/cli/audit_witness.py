@@ -17,6 +17,7 @@ import typer
 from vigie import logs
 from vigie.attend import Attendant, Handlers, Welcomed
 from vigie.chain import ConventionChain
+from vigie.cli.files import read_conventions
 from vigie.client import channel_under
 from vigie.clock import utc_now
 from vigie.durable import open_database, transaction
@@ -48,7 +49,7 @@ def witness(
 ) -> None:
     """Witness the hub's journal until told to stop. Logs are JSON lines on standard error."""
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
-    raws = [_read(path) for path in convention]
+    raws = read_conventions(convention)
     logs.configure()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     asyncio.run(serve_witness(folder, keys, raws, hub, clock=utc_now))
@@ -103,13 +104,6 @@ async def serve_witness(
         await attendant.run(stop)
     finally:
         database.close()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the convention {path} cannot be read") from error
 
 
 def _attending(member: str, hub: str, said: Welcomed) -> None:

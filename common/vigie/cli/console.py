@@ -115,8 +115,8 @@ def run(app: typer.Typer) -> None:
     except typer.Exit as ending:
         sys.exit(ending.exit_code)
     except typer.TyperException as error:  # what was typed is no command; without words when the help was shown already
-        if error.format_message():
-            _err.print(f"error: {error.format_message()}", markup=False, style="bold red")
+        if said := error.format_message():
+            _err.print(f"error: {said.replace('Value error, ', '')}", markup=False, style="bold red")
             _err.print("hint: --help after the command shows what it takes", markup=False)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output has seen enough

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ from vigie import durable, statement
 from vigie.card import Card, parse_card
 from vigie.chain import ConventionChain, Signatures, check_successor, required_keys, signatures
 from vigie.cli import console
+from vigie.cli.files import named, read_conventions, read_file
 from vigie.clock import utc_now
 from vigie.convention import Convention, parse
 from vigie.convention.drafting import amend, draft, read_terms
@@ -38,6 +39,7 @@ Amends = Annotated[
     list[Path] | None,
     typer.Option("--amends", help="Every earlier signed convention of an amendment, one option each."),
 ]
+_WHICH: Final = "give the convention that `vigie convention draft` or a signatory made"
 Cards = Annotated[list[Path] | None, typer.Option("--card", help="A member's card, one option each.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; it must not be there yet.")]
 
@@ -96,7 +98,7 @@ def amend_command(
 ) -> None:
     """Write the draft of the convention that amends a signed one; edit it further by hand before anybody signs."""
     _refuse_existing(output)
-    current = ConventionChain.open([*_read_all(amends), _read(file)]).current
+    current = ConventionChain.open(read_conventions([*(amends or ()), file])).current
     text = amend(current, dict(_change(one) for one in change or ()), cards=_read_cards(card))
     check_successor(parse(text.encode()), current)
     durable.write_file(output, text.encode(), mode=0o644)
@@ -172,7 +174,7 @@ def verify_command(
             f"the convention lacks the signature of {', '.join(_called(found.missing))}",
             hint="vigie convention sign FILE --keyring …",
         )
-    ConventionChain.accept([*_read_all(amends), opened.signed.raw], _digest(newest), now=utc_now())
+    ConventionChain.accept([*read_conventions(amends), opened.signed.raw], _digest(newest), now=utc_now())
     if not as_json:
         console.show("complete, and in force")
 
@@ -184,17 +186,21 @@ def show_command(
     toml: Annotated[bool, typer.Option("--toml", help="Print the TOML that is signed.")] = False,
 ) -> None:
     """Say in words what a convention, signed or not, allows and demands; signatures are for `verify`."""
-    text, _ = _taken_apart(_read(file))
-    lines = text.decode(errors="replace").removesuffix("\n").split("\n") if toml else describe(parse(text), language)
+    with named(file, "a convention", _WHICH):
+        text, _ = _taken_apart(_read(file))
+        lines = (
+            text.decode(errors="replace").removesuffix("\n").split("\n") if toml else describe(parse(text), language)
+        )
     for line in lines:
         console.show(line)
 
 
 def _open(file: Path, amends: Sequence[Path] | None) -> Opened:
     """Read a convention file and hold it against the ones before it."""
-    text, signed = _taken_apart(_read(file))
-    convention = parse(text)
-    earlier = _read_all(amends)
+    with named(file, "a convention", _WHICH):
+        text, signed = _taken_apart(_read(file))
+        convention = parse(text)
+    earlier = read_conventions(amends)
     amended = ConventionChain.open(earlier).current if earlier else None
     if amended is None and convention.previous is not None:
         raise ConfigError(
@@ -230,18 +236,15 @@ def _alone(file: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _read_all(paths: Sequence[Path] | None) -> list[bytes]:
-    return [_read(path) for path in paths or ()]
+    return read_file(path, "a convention, a card or terms")
 
 
 def _read_cards(paths: Sequence[Path] | None) -> list[Card]:
-    return [parse_card(_text(path)) for path in paths or ()]
+    found = []
+    for path in paths or ():
+        with named(path, "a member's card", "give the card.toml that `vigie member init` wrote"):
+            found.append(parse_card(_text(path)))
+    return found
 
 
 def _text(path: Path) -> str:

@@ -9,12 +9,16 @@ from typing import Annotated
 
 import typer
 
+from vigie import durable
 from vigie.cli import console
 from vigie.demo.story import PARTNERS, Story
 from vigie.errors import InputError
 
 PERIOD = "2021-04"
 """Last month of the demonstration's data."""
+
+KEPT_BESIDE = "passphrase"
+"""File beside each member's keyring, so that the commands can be tried afterwards. A real passphrase is never kept so."""
 
 FIRST_ALERTS = 12
 """How many alerts the closing table shows."""
@@ -68,6 +72,8 @@ def _input(folder: Path, data: Path | None, companies: int | None, months: int, 
 def _tell(story: Story, population: int) -> None:
     with _step("1. every member draws its keys and sends its card"):
         story.members()
+        for name, passphrase in story.passphrases.items():
+            durable.write_file(story.member(name) / KEPT_BESIDE, f"{passphrase}\n".encode())
     with _step("2. the convention is drafted from the cards, and every signatory signs it"):
         story.agree(population)
     with _step("3. the hub is set up, its enclave is measured; it starts"):
@@ -98,13 +104,14 @@ def _close(story: Story, seconds: float, *, made: bool) -> None:
         console.say("mean nothing; the demonstration proves the path. `--companies 2000` makes companies with a fate")
     console.say("")
     console.say(f"done in {seconds:.0f} s: {len(PARTNERS)} partners, one hub, one enclave, one auditor")
-    console.say("where to look:")
+    console.say("nothing of it runs any more; README.md says how to start it again. Where to look:")
     for path, what in (
         ("results/", "the lists that each partner may see, CSV and XLSX"),
         ("convention.note", "the signed convention: vigie convention show"),
         ("audit/", "the auditor's copy of the journal: vigie audit verify"),
         ("hub/", "what the hub keeps: sealed segments, journal, enclave root"),
         ("nodes/", "each partner's node: vigie-node status --folder …"),
+        ("members/", "each member's keyring, with its passphrase beside it: for a demonstration only"),
         ("logs/", "what every process said"),
     ):
         console.say(f"  {story.folder / path}  {what}")

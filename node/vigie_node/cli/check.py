@@ -28,10 +28,10 @@ def register(app: typer.Typer) -> None:
 
 def check_files(files: Files, folder: MaybeFolder = None, dataset: AsDataset = None, as_json: AsJson = False) -> None:
     """Read extracts and report every row that would not be sent, with its place and the shape of the cell."""
-    convention = None
+    convention, member = None, ""
     if folder is not None:
         node = LockedNode.look(folder)
-        convention = node.convention
+        convention, member = node.convention, node.member
         node.close()
     reports = []
     too_many = []
@@ -47,6 +47,9 @@ def check_files(files: Files, folder: MaybeFolder = None, dataset: AsDataset = N
     else:
         for report in reports:
             show(report)
+            if convention is not None and not convention.may_deposit(member, report.dataset):
+                owners = ", ".join(convention.datasets[report.dataset].owners)
+                console.say(f"  note: the convention lets {owners} send {report.dataset}, not {member}")
     if too_many:
         raise ExtractError(
             f"too many rejected rows: {', '.join(too_many)}", hint="mend the rows listed above; nothing was sent"
@@ -59,6 +62,8 @@ def read(path: Path, convention: Convention | None, dataset: str | None = None) 
     Raises:
         ExtractError: no such dataset, or the file cannot be used.
     """
+    if not path.is_file():  # before its name is taken for that of a dataset
+        raise ExtractError(f"{path}: there is no such file", hint="check the path; a folder is not a file")
     name = dataset or dataset_name(path)
     return check(path, definition(name, convention, path))
 

@@ -8,11 +8,12 @@ import typer
 
 from vigie.chain import ConventionChain
 from vigie.cli import console
+from vigie.cli.files import read_conventions
 from vigie.keyring import Keyring
 from vigie.passphrase import read_passphrase
 from vigie_node.cli.options import PassphraseDescriptor
 from vigie_node.config import NodeConfig, check_address, check_policy
-from vigie_node.folder import NodeFolder, check_member, read_statement
+from vigie_node.folder import NodeFolder, check_member
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +36,7 @@ def init(
     """Make a node: check keyring and convention against each other, and write the folder."""
     check_address(hub, where="--hub")
     chosen = check_policy(policy, where="--policy")
-    raws = [read_statement(path) for path in convention]
+    raws = read_conventions(convention)
     chain = ConventionChain.open(raws)
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
     check_member(keys.member, keys, chain.current)
