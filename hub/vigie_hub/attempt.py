@@ -15,7 +15,7 @@ if the enclave had never been; the next attempt has new challenges and new evide
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,6 +87,7 @@ class Attempt:
         tell: takes each step.
         asking: awaited once, before the first release is asked for, so that the count of attempts that cost the
             members something is durable.
+        patient: a willing member that cannot release yet is a reason for another attempt, instead of missing.
         final: a member that does not answer is missing now, instead of a reason for another attempt.
     """
 
@@ -99,6 +100,7 @@ class Attempt:
         tell: Callable[[Step], None],
         asking: Callable[[], Awaitable[None]],
         *,
+        patient: bool,
         final: bool,
     ) -> None:
         self._m = means
@@ -108,6 +110,7 @@ class Attempt:
         self._tell = tell
         self._asking = asking
         self._final = final
+        self._patient = patient
         self._refusals = refusals
         self._staged: dict[str, Staged] = {}
         self._answers: dict[str, bytes] = {}  # digest of each partner's release or refusal
@@ -120,6 +123,7 @@ class Attempt:
             EnclaveLost: the enclave ended or broke the protocol.
             Unavailable: a member or a witness was not there; nothing was released.
         """
+        self._check_witnesses()
         challenges = await self._challenges()
         measurement = await asyncio.to_thread(self._m.launcher.measure)
         self._tell(Step("started", "the enclave is starting"))
@@ -127,7 +131,7 @@ class Attempt:
         finished = False
         try:
             evidence = await self._claim(process.channel, challenges, measurement)
-            sizes = await self._quorum(evidence)
+            sizes = await self._quorum(evidence, challenges)
             await self._releases(process.channel, evidence, sizes)
             run = await self._work(process.channel, evidence)
             finished = True
@@ -142,13 +146,30 @@ class Attempt:
     async def _challenges(self) -> dict[str, bytes]:
         """(1)"""
         question = DrawChallenge(self._statement.digest)
-        drawn = await asyncio.gather(
-            *(
-                self._m.attendance.ask(name, question, Challenge, timeout=self._m.limits.answer_seconds)
-                for name in self._willing
-            )
-        )
-        return {name: answer.challenge for name, answer in zip(self._willing, drawn, strict=True)}
+
+        async def draw(name: str) -> bytes | VigieError:
+            try:
+                timeout = self._m.limits.answer_seconds
+                return (await self._m.attendance.ask(name, question, Challenge, timeout=timeout)).challenge
+            except VigieError as exc:
+                return exc
+
+        drawn = dict(zip(self._willing, await asyncio.gather(*map(draw, self._willing)), strict=True))
+        for name, said in drawn.items():
+            if isinstance(said, VigieError):
+                self._do_without(name, said.message)
+        return {name: said for name, said in drawn.items() if isinstance(said, bytes)}
+
+    def _do_without(self, name: str, why: str) -> None:
+        """Count a willing member as missing, unless it is waited for or needed.
+
+        Raises:
+            Unavailable: it is; another attempt may find it.
+        """
+        required = self._m.agreement.current.purposes[self._order.purpose].required
+        if self._patient or name in required:
+            raise Unavailable(f"{name} cannot release yet: {why}")
+        _log.warning("going on without a member", member=name, why=why)
 
     async def _claim(self, channel: Channel, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
         """(2), (3)"""
@@ -178,21 +199,31 @@ class Attempt:
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence
 
-    async def _quorum(self, evidence: Statement) -> dict[str, int]:
+    async def _quorum(self, evidence: Statement, names: Iterable[str]) -> dict[str, int]:
         """(4)"""
         convention = self._m.agreement.current
         quorum = convention.witness.release_quorum
-        wanted = [(name, convention.counting_witnesses(name), quorum) for name in self._willing]
+        wanted = [(name, convention.counting_witnesses(name), quorum) for name in names]
         at_least = self._m.journal.place(evidence.digest) + 1
         sizes = await self._m.witnessing.wait_for(at_least, wanted, timeout=self._m.limits.quorum_seconds)
-        lacking = sorted(set(self._willing) - set(sizes))
-        if lacking:
-            raise Unavailable(
-                f"too few witnesses cosigned for a release by {', '.join(lacking)}",
-                hint="witnesses of other organisations must attend",
-            )
-        self._tell(Step("witnessed", "enough witnesses have cosigned the evidence", len(sizes), len(self._willing)))
+        for name, _, _ in wanted:
+            if name not in sizes:
+                self._do_without(name, "too few witnesses of other organisations, or it did not witness itself")
+        if not sizes:
+            raise Unavailable("too few witnesses cosigned for any release", hint="witnesses must attend")
+        self._tell(Step("witnessed", "enough witnesses have cosigned the evidence", len(sizes), len(wanted)))
         return sizes
+
+    def _check_witnesses(self) -> None:
+        """Whether enough witnesses attend for a quorum to come; without them no enclave is started for nothing."""
+        convention = self._m.agreement.current
+        there = {session.member for session in self._m.attendance.with_ability("witness")}
+        for name in self._willing:
+            keys = convention.counting_witnesses(name)
+            organisations = {keys[key] for key in keys if key.name.partition("/")[0] in there}
+            itself = name in there or "witness" not in convention.member(name).keys
+            if len(organisations) < convention.witness.release_quorum or not itself:
+                self._do_without(name, "too few witnesses of other organisations attend, or it does not witness itself")
 
     async def _releases(self, channel: Channel, evidence: Statement, sizes: Mapping[str, int]) -> None:
         """(5)"""
@@ -315,8 +346,8 @@ class Attempt:
         owners = {self._m.deposits.find(digest).partner for digest in self._order.lots}
         answered = {name: self._answers[name].hex() if name in self._answers else None for name in owners}
         for name, said in run.releases.items():
-            # A partner that refused before the enclave started is "none" to it, or its refusal.
-            if name not in owners or (answered[name] is not None and said != answered[name]):
+            # A release that the enclave finds unsound is "none" to it.
+            if name not in owners or said not in ("none", answered[name]):
                 raise EnclaveLost("the run names other releases than the ones that were given")
         with _enclave_errs():
             self._m.outbox.check(run, self._staged)

@@ -11,13 +11,13 @@ import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from vigie import statement as statements
 from vigie.authority import judge
-from vigie.bodies import Order, Release
+from vigie.bodies import ORDER_GRACE, Order, Release
 from vigie.bodies import read as read_body
 from vigie.clock import parse_time
 from vigie.errors import Missing, Refused, StateError, Unavailable, VigieError
@@ -26,9 +26,6 @@ from vigie_hub.attempt import Attempt, EnclaveLost, Means, owners_of
 from vigie_hub.progress import Board, Step
 from vigie_hub.questions import Announce, Announced, Noted, ResultReady
 from vigie_hub.refusals import RefusalDesk
-
-GRACE: Final = timedelta(minutes=15)
-"""How long after its deadline an order may still be attempted; announcing stops at the deadline."""
 
 _log = structlog.get_logger("vigie.hub.conductor")
 
@@ -140,6 +137,11 @@ class Conductor:
             result.append(OrderRow(raw, self._m.journal.entry(run) if run else b"", now))
         return result
 
+    def standing(self, digest: bytes) -> str:
+        """Where an order stands, as a sentence; empty when it is not known."""
+        step = self._board.newest(digest)
+        return step.message if step is not None else ""
+
     async def notify(self, member: str) -> None:
         """Tell a member of the results that it has not confirmed by a `delivery`."""
         for row in self._m.outbox.results(member):
@@ -242,7 +244,7 @@ class Conductor:
     async def _attempts(self, statement: Statement, order: Order, answers: _Answers) -> Statement:
         owners = owners_of(self._m.deposits, order)
         required = self._m.agreement.current.purposes[order.purpose].required
-        give_up = parse_time(order.deadline) + GRACE
+        give_up = parse_time(order.deadline) + ORDER_GRACE
         lost = 0
         while True:
             absent = [name for name in required if name not in answers.willing]
@@ -265,6 +267,7 @@ class Conductor:
                 answers.refused,
                 lambda step: self._board.post(statement.digest, step),
                 lambda: self._count_attempt(statement.digest),
+                patient=self._m.clock() < parse_time(order.deadline),
                 final=max(lost, asked) == self._m.limits.attempts - 1,
             )
             try:
@@ -277,11 +280,8 @@ class Conductor:
                 # Nothing was released. Before the deadline everybody is waited for; after it, whoever is there counts.
                 _log.info("attempt not possible yet", order=statement.digest.hex(), error=exc.message)
                 self._board.post(statement.digest, Step("answers", f"waiting: {exc.message}"))
-                now = self._m.clock()
-                if now >= give_up:
+                if self._m.clock() >= give_up:
                     raise
-                if now >= parse_time(order.deadline):
-                    answers.willing &= set(self._m.attendance.names())
                 await asyncio.sleep(self._m.limits.announce_seconds)
 
     async def _count_attempt(self, digest: bytes) -> None:

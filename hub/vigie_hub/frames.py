@@ -6,6 +6,7 @@ enclave holds the host to: numbered control frames, bounded lengths, bulk only w
 """
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ BULK: Final = 1
 CONTROL_CAP: Final = 8 * 1024 * 1024
 BULK_CAP: Final = segment.CAP + sealing.OVERHEAD
 _HEAD: Final = 5
+_CHUNK: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,16 @@ Event = Claim | Fetch | Progress | Part | Done | Failed
 
 
 class Channel:
-    """Speaks with one enclave over a pair of streams."""
+    """Speaks with one enclave over a connected socket, which becomes this object's.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    The socket is used directly and not as an asyncio stream: when a write fails, what the enclave had sent before it
+    ended can still be read.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._buffer = bytearray()
         self._sent = 0
         self._received = 0
 
@@ -169,13 +176,9 @@ class Channel:
             case _:
                 raise MalformedFrame("the enclave sent a message that only the host sends")
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the channel; the enclave exits when it sees that."""
-        self._writer.close()
-        try:
-            await self._writer.wait_closed()
-        except OSError:
-            return
+        self._connection.close()
 
     async def _bulk(self, size: int) -> bytes:
         kind, payload = await self._read()
@@ -184,14 +187,25 @@ class Channel:
         return payload
 
     async def _read(self) -> tuple[int, bytes]:
-        try:
-            head = await self._reader.readexactly(_HEAD)
-            length, kind = int.from_bytes(head[:4], "big"), head[4]
-            if kind not in (CONTROL, BULK) or length > (CONTROL_CAP if kind == CONTROL else BULK_CAP):
-                raise MalformedFrame("the enclave sent a frame of an unknown type or too large")
-            return kind, await self._reader.readexactly(length)
-        except (asyncio.IncompleteReadError, OSError) as exc:
-            raise Unavailable("the enclave ended before its run was done") from exc
+        head = await self._exactly(_HEAD)
+        length, kind = int.from_bytes(head[:4], "big"), head[4]
+        if kind not in (CONTROL, BULK) or length > (CONTROL_CAP if kind == CONTROL else BULK_CAP):
+            raise MalformedFrame("the enclave sent a frame of an unknown type or too large")
+        return kind, await self._exactly(length)
+
+    async def _exactly(self, length: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        while len(self._buffer) < length:
+            try:
+                received = await loop.sock_recv(self._connection, _CHUNK)
+            except OSError as exc:
+                raise Unavailable("the enclave ended before its run was done") from exc
+            if not received:
+                raise Unavailable("the enclave ended before its run was done")
+            self._buffer += received
+        found = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return found
 
     async def _send(self, control: pb.Control) -> None:
         control.sequence = self._sent
@@ -202,11 +216,10 @@ class Channel:
         await self._write(CONTROL, payload)
 
     async def _write(self, kind: int, payload: bytes) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            self._writer.write(len(payload).to_bytes(4, "big") + bytes([kind]))
-            self._writer.write(payload)
-            await self._writer.drain()
-        except (OSError, RuntimeError) as exc:
+            await loop.sock_sendall(self._connection, len(payload).to_bytes(4, "big") + bytes([kind]) + payload)
+        except OSError as exc:
             raise Unavailable("the enclave ended before its run was done") from exc
 
 

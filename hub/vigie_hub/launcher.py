@@ -19,7 +19,7 @@ import structlog
 from vigie.durable import write_file
 from vigie.errors import ConfigError, StateError
 from vigie.evidence import file_digest, measure_tree, measurement
-from vigie_hub.frames import CONTROL_CAP, Channel
+from vigie_hub.frames import Channel
 
 EXIT_SECONDS: Final = 10.0
 """How long an enclave may take to exit once its channel is closed; then it is killed."""
@@ -40,7 +40,7 @@ class EnclaveProcess:
 
     async def end(self, *, at_once: bool) -> None:
         """Close the channel and see the process out: with force when it stays, or ``at_once``."""
-        await self.channel.close()
+        self.channel.close()
         try:
             async with asyncio.timeout(0 if at_once else EXIT_SECONDS):
                 await self.process.wait()
@@ -127,9 +127,8 @@ class Launcher:
             raise StateError("the enclave cannot be started", hint="is the enclave root whole?") from exc
         finally:
             theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours, limit=CONTROL_CAP + 16)
         _log.info("enclave started", pid=process.pid)
-        return EnclaveProcess(process, Channel(reader, writer))
+        return EnclaveProcess(process, Channel(ours))
 
     def _remembered(self) -> dict[str, list[Any]]:
         try:
