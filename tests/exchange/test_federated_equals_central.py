@@ -1,0 +1,84 @@
+"""The product's promise about scores: what comes out of the exchange is what one table in clear would have given.
+
+A real hub, real nodes and the real enclave work over the demonstration data; the reference computes features and model over
+the same files in one process, in clear, sorted by SIREN. Every score must agree in every bit.
+"""
+
+
+import pyarrow as pa
+import pytest
+
+from support.enclave_story import DEMO, load
+from support.exchange import Exchange, make_enclave
+from support.panel import ALL, group
+from vigie.datasets import BUILT_IN, SIREN
+from vigie.demo.story import PARTNERS
+from vigie.result import LEVELS
+from vigie_hub.enclave.model import PanelBuilder, Scores, train_and_score
+from vigie_hub.enclave.months import parse_month
+
+PERIOD = "2021-04"
+
+
+@pytest.fixture(scope="module")
+def reference() -> Scores:
+    """All extracts in one place, in clear, sorted by SIREN, in one group."""
+    clear = {name: table for tables in load(DEMO, BUILT_IN).values() for name, table in tables.items()}
+    builder = PanelBuilder(target="failure-or-default", horizon=18, period=parse_month(PERIOD))
+    builder.add(group(clear, PERIOD))
+    return train_and_score(builder.build(), ALL)
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
+    """The list of each partner, as its node exported it after a whole exchange."""
+    base = tmp_path_factory.getbasetemp()
+    enclave = make_enclave((base.parent if base.name.startswith("popen-") else base) / "enclave")
+    exchange = Exchange.make(tmp_path_factory.mktemp("story") / "exchange", DEMO, enclave)
+    try:
+        exchange.begin()
+        for name in PARTNERS:
+            exchange.send(name, PERIOD)
+        exchange.consolidate(PERIOD)
+        return {name: exchange.result(name) for name in PARTNERS}
+    finally:
+        exchange.stop()
+
+
+@pytest.mark.timeout(900)
+def test_every_score_and_level_is_the_centralised_one_bit_for_bit(
+    lists: dict[str, pa.Table], reference: Scores
+) -> None:
+    sirens = reference.keys.to_pylist()
+    scores = dict(zip(sirens, reference.score.tolist(), strict=True))
+    levels = dict(
+        zip(sirens, [LEVELS[level] if level >= 0 else None for level in reference.level.tolist()], strict=True)
+    )
+    assert set(lists["acoss"].column(SIREN).to_pylist()) == set(sirens)
+    for table in lists.values():
+        found = table.column(SIREN).to_pylist()
+        assert table.column("score").to_pylist() == [scores[siren] for siren in found]
+        assert table.column("level").to_pylist() == [levels[siren] for siren in found]
+
+
+@pytest.mark.timeout(900)
+def test_every_reason_is_the_centralised_one_too(lists: dict[str, pa.Table], reference: Scores) -> None:
+    sirens = reference.keys.to_pylist()
+    alerted = [sirens[row] for row in reference.explanation.rows.tolist()]
+    contributions = dict(zip(alerted, reference.explanation.contributions.tolist(), strict=True))
+    for partner, table in lists.items():
+        named = 0
+        for row in table.to_pylist():
+            by_name = dict(zip(ALL.names, contributions.get(row[SIREN], []), strict=False))
+            for number in (1, 2, 3):
+                if (reason := row[f"reason_{number}"]) is not None:
+                    assert row[f"reason_{number}_contribution"] == by_name[reason]
+                    named += 1
+        assert named, partner
+
+
+@pytest.mark.timeout(900)
+def test_each_partner_is_told_of_the_companies_that_it_sent(lists: dict[str, pa.Table]) -> None:
+    for partner, tables in load(DEMO, BUILT_IN).items():
+        sent = {siren for table in tables.values() for siren in table.column(SIREN).to_pylist()}
+        assert set(lists[partner].column(SIREN).to_pylist()) == sent
