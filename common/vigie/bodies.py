@@ -9,6 +9,7 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -128,6 +129,13 @@ class Order:
     model: Literal["train"]
     deadline: Time
     created: Time
+
+
+ORDER_GRACE: Final = timedelta(minutes=15)
+"""How long after its deadline an order may still be carried out.
+
+Members answer until the deadline; challenges, evidence and releases come after it when somebody did not answer.
+"""
 
 
 @dataclass(frozen=True)

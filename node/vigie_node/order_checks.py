@@ -6,7 +6,7 @@ have committed, never against what the hub says is current.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from vigie import authority
 from vigie.authority import Judged
@@ -29,8 +29,22 @@ class JudgedOrder:
     lots: tuple[OwnLot, ...]
 
 
-def judge_order(data: bytes, *, chain: ConventionChain, own_lots: Sequence[OwnLot], now: datetime) -> JudgedOrder:
+def judge_order(
+    data: bytes,
+    *,
+    chain: ConventionChain,
+    own_lots: Sequence[OwnLot],
+    now: datetime,
+    grace: timedelta = timedelta(0),
+) -> JudgedOrder:
     """Make checks 1 and 2 alone: all that can be judged when an order is announced.
+
+    Args:
+        data: the order as received.
+        chain: the conventions that this node accepted.
+        own_lots: every lot that this partner committed, in order.
+        now: current time on this node's clock.
+        grace: how long after its deadline the order still counts; none when it is announced.
 
     Raises:
         Refused: claim ``order`` or ``lots``.
@@ -39,7 +53,7 @@ def judge_order(data: bytes, *, chain: ConventionChain, own_lots: Sequence[OwnLo
     judged = authentic(data, chain, "order", claim="order", expected="an order signed by a hub operator")
     body: Order = judged.body
     convention: Convention = judged.convention
-    _check_order(body, convention, now)
+    _check_order(body, convention, now, grace)
     # (2)
     return JudgedOrder(judged.statement, body, convention, _check_lots(body, convention, own_lots))
 
@@ -54,7 +68,7 @@ def reason_of(error: VigieError) -> Reason:
 # -- check 1 ------------------------------------------------------------------------------------------------------
 
 
-def _check_order(order: Order, convention: Convention, now: datetime) -> None:
+def _check_order(order: Order, convention: Convention, now: datetime, grace: timedelta) -> None:
     # That the purpose and the epoch are in the convention was judged with the signature.
     if not convention.in_force(now):
         raise Refused(
@@ -68,7 +82,7 @@ def _check_order(order: Order, convention: Convention, now: datetime) -> None:
         raise Refused("order", expected="outputs of the purpose only", found=f"a grant of {min(beyond)}")
     if order.period > f"{now.year:04d}-{now.month:02d}":
         raise Refused("order", expected="a period that is not in the future", found=f"period {order.period}")
-    if parse_time(order.deadline) < now:
+    if parse_time(order.deadline) + grace < now:
         raise Refused("order", expected="an order before its deadline", found=f"the deadline {order.deadline} is past")
 
 

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from vigie import authority, evidence
 from vigie.attend import ReleaseQuestion
-from vigie.bodies import Approval, Evidence
+from vigie.bodies import ORDER_GRACE, Approval, Evidence
 from vigie.chain import ConventionChain
 from vigie.convention import Convention
 from vigie.errors import Malformed, Missing, Refused, Untrusted
@@ -96,7 +96,7 @@ def decide(
             ``enclave`` or ``policy``.
     """
     # (1) and (2)
-    order = judge_order(question.order, chain=chain, own_lots=known.own_lots, now=now)
+    order = judge_order(question.order, chain=chain, own_lots=known.own_lots, now=now, grace=ORDER_GRACE)
     # (3)
     said, statement = _check_journal(question, order, chain, member, known.witnessed_root)
     # (4)

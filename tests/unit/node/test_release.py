@@ -83,7 +83,13 @@ def test_1_only_an_operator_orders(signer: Signer) -> None:
         ({"purpose": "fishing"}, "purpose: fishing"),
         ({"period": "2026-04"}, "period 2026-04"),
         ({"epoch": 2}, "epoch: 2"),
-        ({"created": stamp(NOW - timedelta(hours=2)), "deadline": stamp(NOW - timedelta(seconds=1))}, "deadline"),
+        (
+            {
+                "created": stamp(NOW - timedelta(hours=2)),
+                "deadline": stamp(NOW - bodies.ORDER_GRACE - timedelta(seconds=1)),
+            },
+            "deadline",
+        ),
         ({"deadline": "2026-02-30T00:00:00Z"}, "moment that does not exist"),
         ({"convention": b"?" * 32}, "convention: 3f3f"),
     ],
@@ -91,6 +97,16 @@ def test_1_only_an_operator_orders(signer: Signer) -> None:
 )
 def test_1_purpose_period_and_convention(changed: dict[str, Any], found: str) -> None:
     refused(Case(order_changed=changed), "order", found)
+
+
+def test_1_an_order_is_carried_out_a_while_after_its_deadline_but_announced_only_before() -> None:
+    """Somebody was away: the others release when the deadline has passed."""
+    late = {"created": stamp(NOW - timedelta(hours=2)), "deadline": stamp(NOW - bodies.ORDER_GRACE)}
+    case = Case(order_changed=late)
+    assert judged(case).lots
+    with pytest.raises(Refused) as caught:
+        judge_order(case.order(), chain=chain(), own_lots=[own(lot) for lot in case.lots], now=NOW)
+    assert caught.value.claim == "order"
 
 
 def test_1_an_expired_convention() -> None:
