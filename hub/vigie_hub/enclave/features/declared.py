@@ -21,16 +21,16 @@ _TOPICS: Final = {
 
 def declared_features(dataset: Dataset) -> tuple[Feature, ...]:
     """One feature for each column of a declared dataset but its time, in the schema's order."""
-    topic = _TOPICS.get(dataset.owner_label, Topic.ACCOUNTS)
-    return tuple(_identity(dataset, column, topic) for column in dataset.columns if column.name != dataset.time)
+    return tuple(_identity(dataset, column) for column in dataset.columns if column.name != dataset.time)
 
 
-def _identity(dataset: Dataset, column: Column, topic: Topic) -> Feature:
+def _identity(dataset: Dataset, column: Column) -> Feature:
     dated = column.type in (ColumnType.MONTH, ColumnType.DATE)
+    secret = min(column.labels) if column.labels else dataset.owner_label
     return Feature(
         f"{dataset.name}.{column.name}",
         tuple(f"{dataset.name}.{name}" for name in dict.fromkeys((column.name, *_when(dataset)))),
-        topic,
+        _TOPICS.get(secret, Topic.ACCOUNTS),
         "months" if dated else column.unit,
         _meaning(column.meaning_fr or column.name, dated, "ancienneté en mois : "),
         _meaning(column.meaning_en or column.name, dated, "age in months: "),
