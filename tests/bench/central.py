@@ -40,8 +40,10 @@ def load(path: Path, definition: Dataset) -> pa.Table:
     return table.cast(pa.schema([pa.field(SIREN, pa.string(), nullable=False), *list(wire)[1:]]))
 
 
-def centralised(data: Path, period: str, *, target: str = "failure-or-default", owner: str = "acoss") -> Scores:
-    """Score every company of the owner's files at a period.
+def centralised(
+    data: Path, period: str, *, target: str = "failure-or-default", owner: str = "acoss"
+) -> tuple[Scores, tuple[int, ...]]:
+    """Score every company of the owner's files at a period; return the scores and the shape of the training matrix.
 
     Args:
         data: folder with one folder of canonical files for each partner.
@@ -72,7 +74,8 @@ def centralised(data: Path, period: str, *, target: str = "failure-or-default", 
                 key=SIREN,
             )
         )
-    return train_and_score(builder.build(), catalogue)
+    panel = builder.build()
+    return train_and_score(panel, catalogue), panel.values.shape
 
 
 def between(table: pa.Table, low: str, high: str) -> pa.Table:
@@ -97,10 +100,10 @@ def _place(column: pa.ChunkedArray, siren: str, *, after: bool) -> int:
 def main() -> None:
     """Run once and print what it took."""
     began = time.perf_counter()
-    scores = centralised(Path(sys.argv[1]), sys.argv[2])
+    scores, shape = centralised(Path(sys.argv[1]), sys.argv[2])
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mib": peak, "companies": len(scores.keys)}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "companies": len(scores.keys), "matrix": shape}))
 
 
 if __name__ == "__main__":
