@@ -1,15 +1,19 @@
 """The product's promise about scores: what comes out of the exchange is what one table in clear would have given.
 
 A real hub, real nodes and the real enclave work over the demonstration data; the reference computes features and model over
-the same files in one process, in clear, sorted by SIREN. Every score must agree in every bit.
+the same files in one process, in clear, sorted by SIREN. Every score must agree in every bit. So must the lists of two
+exchanges over the same files whose keys, and with them the pseudonyms, buckets and order of rows, are others.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from support.enclave_story import DEMO, load
-from support.exchange import Exchange, make_enclave
+from support.exchange import Exchange, make_data, make_enclave
 from support.panel import ALL, group
 from vigie.datasets import BUILT_IN, SIREN
 from vigie.demo.story import PARTNERS
@@ -20,35 +24,51 @@ from vigie_hub.enclave.months import parse_month
 PERIOD = "2021-04"
 
 
-@pytest.fixture(scope="module")
-def reference() -> Scores:
+@dataclass(frozen=True)
+class Told:
+    """A whole exchange that was told, and what one process makes of the same files."""
+
+    data: Path
+    reference: Scores
+    lists: Mapping[str, pa.Table]
+
+
+def centralised(data: Path) -> Scores:
     """All extracts in one place, in clear, sorted by SIREN, in one group."""
-    clear = {name: table for tables in load(DEMO, BUILT_IN).values() for name, table in tables.items()}
+    clear = {name: table for tables in load(data, BUILT_IN).values() for name, table in tables.items()}
     builder = PanelBuilder(target="failure-or-default", horizon=18, period=parse_month(PERIOD))
     builder.add(group(clear, PERIOD))
     return train_and_score(builder.build(), ALL)
 
 
-@pytest.fixture(scope="module")
-def lists(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
-    """The list of each partner, as its node exported it after a whole exchange."""
-    base = tmp_path_factory.getbasetemp()
-    enclave = make_enclave((base.parent if base.name.startswith("popen-") else base) / "enclave")
-    exchange = Exchange.make(tmp_path_factory.mktemp("story") / "exchange", DEMO, enclave)
+def exchanged(data: Path, folder: Path, enclave: Path) -> dict[str, pa.Table]:
+    """The list of each partner, as its node exported it after a whole exchange with keys of its own."""
+    exchange = Exchange.make(folder, data, enclave)
     try:
         exchange.begin()
-        for name in PARTNERS:
-            exchange.send(name, PERIOD)
+        exchange.send_all()
         exchange.consolidate(PERIOD)
         return {name: exchange.result(name) for name in PARTNERS}
     finally:
         exchange.stop()
 
 
+@pytest.fixture(scope="module")
+def enclave(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return make_enclave((base.parent if base.name.startswith("popen-") else base) / "enclave")
+
+
+@pytest.fixture(scope="module", params=["demo", "generated"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, enclave: Path) -> Told:
+    base = tmp_path_factory.mktemp(request.param)
+    data = DEMO if request.param == "demo" else make_data(base / "data")
+    return Told(data, centralised(data), exchanged(data, base / "exchange", enclave))
+
+
 @pytest.mark.timeout(900)
-def test_every_score_and_level_is_the_centralised_one_bit_for_bit(
-    lists: dict[str, pa.Table], reference: Scores
-) -> None:
+def test_every_score_and_level_is_the_centralised_one_bit_for_bit(told: Told) -> None:
+    lists, reference = told.lists, told.reference
     sirens = reference.keys.to_pylist()
     scores = dict(zip(sirens, reference.score.tolist(), strict=True))
     levels = dict(
@@ -62,7 +82,8 @@ def test_every_score_and_level_is_the_centralised_one_bit_for_bit(
 
 
 @pytest.mark.timeout(900)
-def test_every_reason_is_the_centralised_one_too(lists: dict[str, pa.Table], reference: Scores) -> None:
+def test_every_reason_is_the_centralised_one_too(told: Told) -> None:
+    lists, reference = told.lists, told.reference
     sirens = reference.keys.to_pylist()
     alerted = [sirens[row] for row in reference.explanation.rows.tolist()]
     contributions = dict(zip(alerted, reference.explanation.contributions.tolist(), strict=True))
@@ -78,7 +99,14 @@ def test_every_reason_is_the_centralised_one_too(lists: dict[str, pa.Table], ref
 
 
 @pytest.mark.timeout(900)
-def test_each_partner_is_told_of_the_companies_that_it_sent(lists: dict[str, pa.Table]) -> None:
-    for partner, tables in load(DEMO, BUILT_IN).items():
+def test_each_partner_is_told_of_the_companies_that_it_sent(told: Told) -> None:
+    for partner, tables in load(told.data, BUILT_IN).items():
         sent = {siren for table in tables.values() for siren in table.column(SIREN).to_pylist()}
-        assert set(lists[partner].column(SIREN).to_pylist()) == sent
+        assert set(told.lists[partner].column(SIREN).to_pylist()) == sent
+
+
+@pytest.mark.timeout(900)
+def test_other_keys_give_the_same_lists(told: Told, tmp_path: Path, enclave: Path) -> None:
+    again = exchanged(told.data, tmp_path / "exchange", enclave)
+    for partner in PARTNERS:
+        assert again[partner].equals(told.lists[partner])
