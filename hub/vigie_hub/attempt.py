@@ -13,67 +13,30 @@ if the enclave had never been; the next attempt has new challenges and new evide
 """
 
 import asyncio
-import hashlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, TypeVar
 
-import structlog
-
 from vigie import statement as statements
-from vigie.authority import Judged, judge
-from vigie.bodies import Approval, Evidence, Order, Release, Run
+from vigie.authority import judge
+from vigie.bodies import Evidence, Order, Run
 from vigie.bodies import read as read_body
-from vigie.convention import Convention
-from vigie.errors import BadProof, Malformed, MalformedFrame, Refused, Unavailable, VigieError
-from vigie.note import Signer
+from vigie.errors import BadProof, MalformedFrame, Refused, Unavailable, VigieError
 from vigie.statement import Statement
 from vigie_hub import frames
-from vigie_hub.agreement import Agreement
-from vigie_hub.attendance import Attendance
-from vigie_hub.config import Limits
 from vigie_hub.deposit import DepositDesk
 from vigie_hub.frames import Channel, LotInput
-from vigie_hub.journal import Journal
-from vigie_hub.launcher import Launcher
-from vigie_hub.outbox import Outbox, Staged
-from vigie_hub.packs import Packs
+from vigie_hub.means import EnclaveLost, Means
+from vigie_hub.outbox import Staged
 from vigie_hub.progress import FROM_ENCLAVE, Step
-from vigie_hub.questions import AskRelease, Challenge, DrawChallenge, Released
-from vigie_hub.store import Store
-from vigie_hub.witnessing import Witnessing
+from vigie_hub.questions import Challenge, DrawChallenge
+from vigie_hub.releases import Releases
 
 T = TypeVar("T")
 
 LAST_WORDS_SECONDS: Final = 5.0
 """How long is looked for a reason in what an enclave sent before it ended."""
-
-_log = structlog.get_logger("vigie.hub.attempt")
-
-
-class EnclaveLost(Unavailable):
-    """The enclave ended without a run, or broke the protocol: another attempt may go through."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What every attempt works with."""
-
-    store: Store
-    journal: Journal
-    agreement: Agreement
-    attendance: Attendance
-    witnessing: Witnessing
-    deposits: DepositDesk
-    lot_packs: Packs
-    outbox: Outbox
-    launcher: Launcher
-    host: Signer
-    limits: Limits
-    clock: Callable[[], datetime]
 
 
 class Attempt:
@@ -109,8 +72,7 @@ class Attempt:
         self._willing = willing
         self._tell = tell
         self._asking = asking
-        self._final = final
-        self._patient = patient
+        self._releases = Releases(means, statement, patient=patient, final=final)
         self._refusals = refusals
         self._staged: dict[str, Staged] = {}
         self._answers: dict[str, bytes] = {}  # digest of each partner's release or refusal
@@ -123,7 +85,7 @@ class Attempt:
             EnclaveLost: the enclave ended or broke the protocol.
             Unavailable: a member or a witness was not there; nothing was released.
         """
-        self._check_witnesses()
+        self._releases.check_witnesses(self._willing)
         challenges = await self._challenges()
         measurement = await asyncio.to_thread(self._m.launcher.measure)
         self._tell(Step("started", "the enclave is starting"))
@@ -131,8 +93,7 @@ class Attempt:
         finished = False
         try:
             evidence = await self._claim(process.channel, challenges, measurement)
-            sizes = await self._quorum(evidence, challenges)
-            await self._releases(process.channel, evidence, sizes)
+            await self._release(process.channel, evidence, challenges)
             run = await self._work(process.channel, evidence)
             finished = True
         except MalformedFrame as exc:
@@ -157,19 +118,8 @@ class Attempt:
         drawn = dict(zip(self._willing, await asyncio.gather(*map(draw, self._willing)), strict=True))
         for name, said in drawn.items():
             if isinstance(said, VigieError):
-                self._do_without(name, said.message)
+                self._releases.do_without(name, said.message)
         return {name: said for name, said in drawn.items() if isinstance(said, bytes)}
-
-    def _do_without(self, name: str, why: str) -> None:
-        """Count a willing member as missing, unless it is waited for or needed.
-
-        Raises:
-            Unavailable: it is; another attempt may find it.
-        """
-        required = self._m.agreement.current.purposes[self._order.purpose].required
-        if self._patient or name in required:
-            raise Unavailable(f"{name} cannot release yet: {why}")
-        _log.warning("going on without a member", member=name, why=why)
 
     async def _claim(self, channel: Channel, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
         """(2), (3)"""
@@ -199,102 +149,21 @@ class Attempt:
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence
 
-    async def _quorum(self, evidence: Statement, names: Iterable[str]) -> dict[str, int]:
-        """(4)"""
-        convention = self._m.agreement.current
-        quorum = convention.witness.release_quorum
-        wanted = [(name, convention.counting_witnesses(name), quorum) for name in names]
-        at_least = self._m.journal.place(evidence.digest) + 1
-        sizes = await self._m.witnessing.wait_for(at_least, wanted, timeout=self._m.limits.quorum_seconds)
-        for name, _, _ in wanted:
-            if name not in sizes:
-                self._do_without(name, "too few witnesses of other organisations, or it did not witness itself")
-        if not sizes:
-            raise Unavailable("too few witnesses cosigned for any release", hint="witnesses must attend")
-        self._tell(Step("witnessed", "enough witnesses have cosigned the evidence", len(sizes), len(wanted)))
-        return sizes
-
-    def _check_witnesses(self) -> None:
-        """Whether enough witnesses attend for a quorum to come; without them no enclave is started for nothing."""
-        convention = self._m.agreement.current
-        there = {session.member for session in self._m.attendance.with_ability("witness")}
-        for name in self._willing:
-            keys = convention.counting_witnesses(name)
-            organisations = {keys[key] for key in keys if key.name.partition("/")[0] in there}
-            itself = name in there or "witness" not in convention.member(name).keys
-            if len(organisations) < convention.witness.release_quorum or not itself:
-                self._do_without(name, "too few witnesses of other organisations attend, or it does not witness itself")
-
-    async def _releases(self, channel: Channel, evidence: Statement, sizes: Mapping[str, int]) -> None:
-        """(5)"""
-        approvals = self._approvals(read_body(evidence, Evidence).measurement)
+    async def _release(self, channel: Channel, evidence: Statement, names: Iterable[str]) -> None:
+        """(4), (5)"""
+        sizes = await self._releases.quorum(evidence, names)
+        self._tell(Step("witnessed", "enough witnesses have cosigned the evidence", len(sizes), len(sizes)))
         await self._asking()
-        answers = await asyncio.gather(
-            *(self._ask_release(name, evidence, size, approvals) for name, size in sizes.items())
-        )
-        required = self._m.agreement.current.purposes[self._order.purpose].required
-        released = 0
+        answers = await self._releases.ask(evidence, sizes)
         for name, refusal in self._refusals.items():
             self._answers[name] = refusal.digest
             await _give(channel, channel.release(name, refusal.raw, b""))
-        for name, given in zip(sizes, answers, strict=True):
-            if given is None:
-                if name in required:
-                    raise Refused("required_partner", expected=f"an answer by {name}", found="none")
-                continue
-            answer, judged = given
-            body = judged.body
-            if not isinstance(body, Release):
-                raise Malformed(f"{name} answered with another statement than a release")
-            self._answers[name] = judged.statement.digest
-            if body.decision == "released":
-                released += 1
-            elif body.reason is not None:
-                _log.warning("release refused", member=name, claim=body.reason.claim)
-                if name in required:
-                    raise Refused(
-                        "required_partner",
-                        expected=f"a release by {name} ({body.reason.claim}: {body.reason.expected})",
-                        found=f"a refusal: {body.reason.found}",
-                    )
+        for name, (answer, _, digest) in answers.items():
+            self._answers[name] = digest
             await _give(channel, channel.release(name, answer.statement, answer.blob))
-        if not released:
-            raise Refused("releases", expected="at least one partner that releases its keys", found="none")
+        released = sum(body.decision == "released" for _, body, _ in answers.values())
         self._tell(Step("released", "the partners have answered", released, len(answers)))
         await _give(channel, channel.go(evidence.raw))
-
-    async def _ask_release(
-        self, name: str, evidence: Statement, size: int, approvals: tuple[bytes, ...]
-    ) -> tuple[Released, Judged] | None:
-        journal = self._m.journal
-        question = AskRelease(
-            self._statement.raw,
-            evidence.raw,
-            journal.receipt_at(self._statement.digest, size),
-            journal.receipt_at(evidence.digest, size),
-            approvals,
-        )
-        try:
-            answer = await self._m.attendance.ask(name, question, Released, timeout=self._m.limits.answer_seconds)
-            judged = self._judge_release(name, answer, evidence)
-        except VigieError as exc:
-            if self._final:
-                _log.warning("no release", member=name, error=exc.message)
-                return None
-            raise EnclaveLost(f"the release of {name} was asked for and did not come: {exc.message}") from exc
-        # In the journal before the enclave has it.
-        await journal.submit([judged.statement])
-        return answer, judged
-
-    def _judge_release(self, name: str, answer: Released, evidence: Statement) -> Judged:
-        judged = judge(answer.statement, self._m.agreement.chain, kind="release", current_only=True)
-        body = judged.body
-        asked = (name, self._statement.digest, evidence.digest)
-        if not isinstance(body, Release) or (body.partner, body.order, body.evidence) != asked:
-            raise Malformed(f"{name} answered with a release of something else")
-        if body.decision == "released" and body.blob != hashlib.sha256(answer.blob).digest():
-            raise BadProof(f"{name} sent other sealed keys than its release names")
-        return judged
 
     async def _work(self, channel: Channel, evidence: Statement) -> Statement:
         """(6)"""
@@ -370,16 +239,6 @@ class Attempt:
         row = self._m.deposits.find(digest)
         ids, parts, _, _ = self._m.deposits.segments_of(digest)
         return LotInput(row.statement, self._m.journal.receipt(digest), ids, parts)
-
-    def _approvals(self, measurement: bytes) -> tuple[bytes, ...]:
-        """Approvals of the measurement under the current convention, the newest of each member."""
-        newest: dict[str, bytes] = {}
-        convention: Convention = self._m.agreement.current
-        for raw in self._m.journal.find("approval", measurement):
-            body = read_body(statements.parse(raw), Approval)
-            if body.member in convention.members:
-                newest[body.member] = raw
-        return tuple(newest.values())
 
     async def _receive(self, channel: Channel, wanted: type[T], seconds: float) -> T:
         event = await self._next(channel, seconds)

@@ -10,7 +10,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -22,7 +21,8 @@ from vigie.bodies import read as read_body
 from vigie.clock import parse_time
 from vigie.errors import Missing, Refused, StateError, Unavailable, VigieError
 from vigie.statement import Statement
-from vigie_hub.attempt import Attempt, EnclaveLost, Means, owners_of
+from vigie_hub.attempt import Attempt, owners_of
+from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.progress import Board, Step
 from vigie_hub.questions import Announce, Announced, Noted, ResultReady
 from vigie_hub.refusals import RefusalDesk
@@ -345,8 +345,3 @@ class Conductor:
             "SELECT stage, message, attempts, run FROM consolidation WHERE digest = ?", (digest,)
         ).fetchone()
         return None if row is None else dict(zip(("stage", "message", "attempts", "run"), row, strict=True))
-
-
-def deadline_of(now: datetime, minutes: float) -> datetime:
-    """The deadline of an order made now."""
-    return now + timedelta(minutes=minutes)

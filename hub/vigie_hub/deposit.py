@@ -21,18 +21,17 @@ from vigie import statement as statements
 from vigie.authority import judge
 from vigie.bodies import Lot, read
 from vigie.clock import parse_time, stamp
-from vigie.errors import BadProof, Malformed, MalformedSegment, Missing, Refused
+from vigie.errors import MalformedSegment, Missing, Refused
 from vigie.statement import Statement
 from vigie_hub.agreement import Agreement
 from vigie_hub.config import Limits
 from vigie_hub.journal import Journal
+from vigie_hub.lot_rules import check_list, check_place
 from vigie_hub.packs import Extent, Packs
 from vigie_hub.store import Store
 
 SEGMENT_CAP: Final = segment.CAP + sealing.OVERHEAD
 """The largest sealed segment, in bytes."""
-LEAST_KEPT: Final = 0.8
-"""A snapshot with less than this share of the rows (by size class) of the one that it replaces must be confirmed."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +101,11 @@ class DepositDesk:
         self._agreement.chain.check_in_force(self._clock())
         judged = judge(raw, self._agreement.chain, kind="lot")
         # (4)
-        self._check_list(lot, ids, parts, judged.convention.buckets)
+        check_list(lot, ids, parts, judged.convention.buckets, self._limits)
 
         def work(db: sqlite3.Connection) -> list[str]:
             # (5), again at commit: another lot may be committed in between
-            self._check_place(db, lot)
+            check_place(db, lot)
             dropped = self._reopen(db, lot)
             # (6)
             dropped += self._make_room(db, caller, lot.lot)
@@ -216,54 +215,6 @@ class DepositDesk:
         ).fetchone()
         return None if row is None else Begun((), self._journal.receipt(row[0]), row[1])
 
-    def _check_list(self, lot: Lot, ids: Sequence[bytes], parts: Sequence[int], buckets: int) -> None:
-        if len(ids) != lot.segments or sum(parts) != lot.segments or len(set(ids)) != len(ids):
-            raise Malformed("the list of segments has not the number that the lot's statement says, each once")
-        if any(len(id_) != 32 for id_ in ids):
-            raise Malformed("a segment id is 32 bytes")
-        if len(parts) != buckets or any(count < 1 for count in parts):
-            raise Malformed(f"a lot has {buckets} buckets with at least one segment each")
-        if segment.segment_root(ids) != lot.segment_root:
-            raise BadProof("the list of segments does not lead to the root in the lot's statement")
-        if lot.segments > self._limits.lot_segments or lot.bytes > self._limits.lot_bytes:
-            raise Refused(
-                "size",
-                expected=f"at most {self._limits.lot_segments} segments and {self._limits.lot_bytes} bytes",
-                found=f"{lot.segments} segments and {lot.bytes} bytes",
-            )
-
-    def _check_place(self, db: sqlite3.Connection, lot: Lot) -> None:
-        """Whether the lot fits the current lots of its partner and dataset."""
-        rows = db.execute(
-            "SELECT lot, delivery, rows_class, base FROM deposit WHERE partner = ? AND dataset = ? AND current = 1",
-            (lot.partner, lot.dataset),
-        ).fetchall()
-        snapshot = next((row for row in rows if row[1] == "snapshot"), None)
-        if lot.delivery == "delta":
-            if lot.base is None or snapshot is None or snapshot[0] != lot.base:
-                raise Refused(
-                    "base", expected=_lot_name(snapshot), found=_hex(lot.base), hint="send a snapshot instead"
-                )
-            if lot.supersedes is not None and lot.supersedes not in {row[0] for row in rows if row[1] == "delta"}:
-                raise Refused("supersedes", expected="a current delta of the same dataset", found=_hex(lot.supersedes))
-            return
-        if lot.base is not None:
-            raise Refused("base", expected="none for a snapshot", found=_hex(lot.base))
-        if lot.supersedes != (snapshot[0] if snapshot else None):
-            raise Refused(
-                "supersedes",
-                expected=_lot_name(snapshot),
-                found=_hex(lot.supersedes),
-                hint="another lot of this dataset was committed meanwhile: ask for the lots again",
-            )
-        if snapshot and lot.rows_class < LEAST_KEPT * snapshot[2] and not lot.shrink_confirmed:
-            raise Refused(
-                "shrink",
-                expected=f"a snapshot of at least {LEAST_KEPT:.0%} of the one that it replaces (size class {snapshot[2]})",
-                found=f"size class {lot.rows_class}",
-                hint="when this is right, send it again with --confirm-shrink",
-            )
-
     def _reopen(self, db: sqlite3.Connection, lot: Lot) -> list[str]:
         """Drop an open deposit of the same lot that was sealed anew; return the packs that may go."""
         row = db.execute(
@@ -336,7 +287,7 @@ class DepositDesk:
         total = db.execute("SELECT sum(size) FROM segment WHERE deposit = ?", (deposit,)).fetchone()[0]
         if total != lot.bytes:
             raise Refused("bytes", expected=f"{lot.bytes} bytes, as the lot's statement says", found=f"{total} bytes")
-        self._check_place(db, lot)
+        check_place(db, lot)
         entry = self._journal.append(db, statement).place
         if lot.delivery == "snapshot":
             db.execute("UPDATE deposit SET current = 0 WHERE partner = ? AND dataset = ?", (lot.partner, lot.dataset))
@@ -405,11 +356,3 @@ class DepositDesk:
             if changed.rowcount != 1:
                 raise Missing("this lot was begun again meanwhile", hint="begin it again")
         db.execute("UPDATE deposit SET touched = ? WHERE id = ?", (stamp(self._clock()), row["id"]))
-
-
-def _hex(value: bytes | None) -> str:
-    return "none" if value is None else value.hex()
-
-
-def _lot_name(row: Sequence[Any] | None) -> str:
-    return "none" if row is None else bytes(row[0]).hex()

@@ -29,7 +29,6 @@ from vigie.errors import ConfigError, Refused
 from vigie.keyring import Keyring
 from vigie.v1 import exchange_pb2
 from vigie_hub.agreement import Agreement
-from vigie_hub.attempt import Means
 from vigie_hub.attendance import Attendance, Session
 from vigie_hub.conductor import Conductor
 from vigie_hub.config import HubConfig
@@ -37,6 +36,7 @@ from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import Gate
 from vigie_hub.journal import Journal
 from vigie_hub.launcher import Launcher
+from vigie_hub.means import Means
 from vigie_hub.metrics import Gauges
 from vigie_hub.outbox import Outbox
 from vigie_hub.packs import Packs

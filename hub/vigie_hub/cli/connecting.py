@@ -1,6 +1,7 @@
 """How a verb speaks to the running hub: as the hub's own member, over the same mutual TLS as everybody."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ import typer
 
 from vigie import statement
 from vigie.chain import ConventionChain
+from vigie.cli.reaching import reach
 from vigie.client import channel_under, our_errors
-from vigie.errors import Unavailable
+from vigie.errors import ConfigError, InputError, Unavailable
 from vigie.keyring import Keyring
 from vigie.passphrase import read_passphrase
 from vigie.v1 import exchange_pb2_grpc as rpc
@@ -42,9 +44,15 @@ def open_keyring(config: HubConfig, passphrase_fd: int | None) -> Keyring:
     """Open the hub's keyring.
 
     Raises:
-        InputError, Missing: no passphrase, a wrong one, or no keyring.
+        ConfigError, InputError, Missing: the keyring of another member, no passphrase, a wrong one, or no keyring.
     """
-    return Keyring.load(config.keyring, read_passphrase(passphrase_fd, f"passphrase of {config.keyring.name}: "))
+    keyring = Keyring.load(config.keyring, read_passphrase(passphrase_fd, f"passphrase of {config.keyring.name}: "))
+    if keyring.member != config.member:
+        raise ConfigError(
+            f"the keyring {config.keyring.name} is that of {keyring.member}, and the hub is {config.member}",
+            hint="set `keyring` in hub.toml to the hub's",
+        )
+    return keyring
 
 
 def with_hub(folder: Path, passphrase_fd: int | None, work: Callable[[Desk], Awaitable[T]]) -> T:
@@ -60,14 +68,26 @@ def with_hub(folder: Path, passphrase_fd: int | None, work: Callable[[Desk], Awa
 
     async def connect() -> T:
         key, certificate = keyring.tls()
-        channel = channel_under(chain.current, _address(config), key_pem=key, cert_pem=certificate)
+        address = _address(config)
+        channel = channel_under(chain.current, address, key_pem=key, cert_pem=certificate)
         try:
+            await reach(channel, address, f"is it running? vigie-hub serve --folder {folder}")
             with our_errors():
                 return await work(Desk(config, keyring, chain, rpc.OperatorStub(channel)))
         finally:
             await channel.close()
 
     return asyncio.run(connect())
+
+
+def check_listen(text: str) -> None:
+    """Refuse what is no address to listen on.
+
+    Raises:
+        InputError: it is not host:port.
+    """
+    if re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", text) is None:
+        raise InputError(f"--listen {text[:80]!r} is not host:port", hint="for example 0.0.0.0:7443")
 
 
 def body_of(raw: bytes) -> tuple[bytes, dict[str, object]]:
@@ -81,5 +101,7 @@ def _address(config: HubConfig) -> str:
         return (config.folder / ADDRESS_FILE).read_text(encoding="ascii").strip()
     except FileNotFoundError:
         if config.listen.endswith(":0"):
-            raise Unavailable("the hub does not run", hint=f"start it: vigie-hub serve --folder {config.folder}") from None
+            raise Unavailable(
+                "the hub does not run", hint=f"start it: vigie-hub serve --folder {config.folder}"
+            ) from None
         return config.listen

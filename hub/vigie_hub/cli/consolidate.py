@@ -33,7 +33,9 @@ def consolidate(
     folder: Folder,
     purpose: Annotated[str, typer.Option("--purpose", help="A purpose of the convention.")],
     period: Annotated[str, typer.Option("--period", help="Month of the scores, YYYY-MM.")],
-    deadline: Annotated[str, typer.Option("--deadline", help="How long members may take to answer: 90s, 15m, 2h.")] = "15m",
+    deadline: Annotated[
+        str, typer.Option("--deadline", help="How long members may take to answer: 90s, 15m, 2h.")
+    ] = "15m",
     order: Annotated[
         Path | None, typer.Option("--order", help="Keep the signed order here; when it is there already, follow it.")
     ] = None,
@@ -44,6 +46,8 @@ def consolidate(
     match = _DURATION.fullmatch(deadline)
     if match is None:
         raise InputError(f"{deadline!r} is not a duration", hint="for instance 90s, 15m or 2h")
+    if re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) is None:
+        raise InputError(f"--period {period[:20]!r} is not a month", hint="write it as YYYY-MM, for example 2021-04")
     kept = statement.parse(order.read_bytes(), kind="order") if order is not None and order.exists() else None
     lasting = timedelta(**{_UNIT[match[2]]: int(match[1])})
 
@@ -57,7 +61,10 @@ def consolidate(
 
     made, last = with_hub(folder, passphrase_fd, ask)
     if last.stage != "done":
-        raise Refused("consolidation", expected="a run", found=last.message or "none", hint="the hub's log says more")
+        raise Refused(
+            "consolidation", expected="a run", found=last.message.removeprefix("refused: ") or "none",
+            hint="partners' refusals stand in the journal with their reasons; the hub's log has the rest",
+        )  # fmt: skip
     _show(made, last, as_json=as_json)
 
 

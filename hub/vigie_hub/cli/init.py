@@ -12,7 +12,7 @@ from vigie.cli import console
 from vigie.cli.files import read_conventions
 from vigie.errors import ConfigError, InputError
 from vigie_hub import config, enclave_root
-from vigie_hub.cli.connecting import Folder, Json
+from vigie_hub.cli.connecting import Folder, Json, check_listen
 from vigie_hub.launcher import Launcher
 
 
@@ -43,6 +43,7 @@ def init(
         raise ConfigError(f"there is a hub in {folder} already", hint="serve it, or choose another folder")
     if not keyring.is_file():
         raise InputError(f"there is no keyring at {keyring}", hint="make one with: vigie member init … --role hub")
+    check_listen(listen)
     raws = _in_order(convention)
     chain = ConventionChain.open(raws)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

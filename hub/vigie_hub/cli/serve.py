@@ -14,7 +14,7 @@ import typer
 from vigie import durable
 from vigie.errors import StateError
 from vigie.keyring import Keyring
-from vigie_hub.cli.connecting import ADDRESS_FILE, Fd, Folder, open_keyring
+from vigie_hub.cli.connecting import ADDRESS_FILE, Fd, Folder, check_listen, open_keyring
 from vigie_hub.config import HubConfig, load
 from vigie_hub.server import start
 
@@ -32,6 +32,7 @@ def serve(
     """Run the hub. Prints one line {"listening": …} when ready; the log goes to standard error as JSON."""
     config = load(folder)
     if listen is not None:
+        check_listen(listen)
         config = dataclasses.replace(config, listen=listen)
     keyring = open_keyring(config, passphrase_fd)
     configure_log()
