@@ -5,7 +5,7 @@ import os
 # Before anything imports LightGBM: OpenMP threads that spin cost up to ten times on shared cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from hypothesis import HealthCheck, settings  # noqa: E402 - see above
+from hypothesis import HealthCheck, settings
 
 # A shared or loaded machine says nothing about the code; pytest's own timeout catches what hangs.
 settings.register_profile("contributor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
