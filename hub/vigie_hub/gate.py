@@ -10,6 +10,7 @@ The rule it keeps: a servicer runs only after 1 and 2, and finds its caller with
 
 import asyncio
 import hashlib
+import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -118,6 +119,8 @@ class Gate(grpc.aio.ServerInterceptor):
 
     async def leave(self, context: Any, method: str, member: Member | None, error: BaseException) -> None:
         """Step 4: end the call with ``error``."""
+        if isinstance(error, NotImplementedError):  # a method of a foreign service that its library left out
+            error = Refused("method", expected="a method that the hub serves", found="one that it does not")
         CALLS.labels(method, type(error).__name__ if isinstance(error, VigieError) else "internal").inc()
         name = member.name if member else None
         if isinstance(error, Refused):
@@ -167,6 +170,9 @@ class _Guarded:
         return guarded
 
     def stream(self, behaviour: Any) -> Any:
+        if not inspect.isasyncgenfunction(behaviour):
+            return self.writing(behaviour)
+
         async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
             member: Member | None = None
             try:
@@ -175,6 +181,23 @@ class _Guarded:
                 _caller.set(member)
                 async for item in behaviour(request, context):
                     yield item
+            except Exception as error:  # noqa: BLE001 - as above
+                await self._gate.leave(context, self._method, member, error)
+            else:
+                CALLS.labels(self._method, "ok").inc()
+
+        return guarded
+
+    def writing(self, behaviour: Any) -> Any:
+        """Guard a stream that its servicer writes to, instead of yielding (the health service does)."""
+
+        async def guarded(request: Any, context: Any) -> None:
+            member: Member | None = None
+            try:
+                member = self._gate.identify(context)
+                self._gate.permit(member, self._method, self._rule)
+                _caller.set(member)
+                await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - as above
                 await self._gate.leave(context, self._method, member, error)
             else:
