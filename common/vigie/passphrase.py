@@ -63,7 +63,7 @@ def _from_descriptor(fd: int) -> str:
 
 def _checked(text: str, *, new: bool) -> str:
     if not text or len(text) > _LONGEST:
-        raise InputError("the passphrase is empty or too long")
+        raise InputError("the passphrase is empty or too long", hint="one line, at most 4096 characters")
     if new and len(text) < MINIMUM:
         raise InputError(f"a passphrase has at least {MINIMUM} characters", hint="several random words are best")
     return text

@@ -189,7 +189,12 @@ class Sender:
         snapshots = [lot for lot in now if lot.body.delivery == "snapshot"]
         if terms.delivery == "delta":
             if not snapshots:
-                raise Refused("base", expected=f"a snapshot of {dataset} to base a delta on", found="none")
+                raise Refused(
+                    "base",
+                    expected=f"a snapshot of {dataset} to base a delta on",
+                    found="none",
+                    hint="send a snapshot first",
+                )
             return snapshots[-1].body.lot, None
         if not snapshots:
             return None, None

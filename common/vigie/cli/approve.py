@@ -10,7 +10,7 @@ from vigie import durable
 from vigie.bodies import Approval, text_for
 from vigie.chain import ConventionChain
 from vigie.cli import console
-from vigie.cli.files import read_conventions
+from vigie.cli.files import read_conventions, signing_key
 from vigie.clock import stamp, utc_now
 from vigie.errors import InputError, Refused
 from vigie.keyring import Keyring
@@ -43,7 +43,7 @@ def approve(
         raise InputError(f"{output} exists", hint="an approval is never overwritten; give another name")
     chain = ConventionChain.open(read_conventions(convention), now=utc_now())
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
-    signer = keys.signer("signing")
+    signer = signing_key(keys)
     if chain.current.verifier(keys.member, "signing") != signer.verifier:
         raise Refused("key", expected=f"the signing key of {keys.member} in the convention", found="another key")
     body = Approval(chain.digest, bytes.fromhex(measurement), keys.member, stamp(utc_now()))

@@ -25,7 +25,8 @@ from vigie.audit.tree import TreeKeys
 from vigie.audit.verify import verify
 from vigie.chain import ConventionChain
 from vigie.cli import audit_witness, console
-from vigie.cli.files import read_conventions, read_file
+from vigie.cli.files import hinted, read_conventions, read_file
+from vigie.cli.reaching import reach
 from vigie.client import channel_under
 from vigie.client_journal import JournalClient
 from vigie.convention import Convention
@@ -108,7 +109,8 @@ def compare_command(
         for path in (first, second)
     ]
     keys = TreeKeys.of(_conventions(read_conventions(convention), exports))
-    outcome = compare(copies[0], copies[1], keys)
+    with hinted("give a checkpoint, a signed text of a few lines, or the folder of an export"):
+        outcome = compare(copies[0], copies[1], keys)
     if as_json:
         console.print_json({"verdict": outcome.verdict.value, "sentence": outcome.sentence})
     else:
@@ -161,6 +163,7 @@ async def _fetch(convention: Convention, hub: str, keys: Keyring, before: Export
     key, certificate = keys.tls()
     channel = channel_under(convention, hub, key_pem=key, cert_pem=certificate)
     try:
+        await reach(channel, hub, "check the address, then ask the hub operator whether it runs; try again later")
         return await fetch(JournalClient(channel), convention.log_key(), previous=before, progress=progress)
     finally:
         await channel.close()

@@ -19,7 +19,7 @@ from vigie import durable, statement
 from vigie.card import Card, parse_card
 from vigie.chain import ConventionChain, Signatures, check_successor, required_keys, signatures
 from vigie.cli import console
-from vigie.cli.files import named, read_conventions, read_file
+from vigie.cli.files import hinted, named, read_conventions, read_file, signing_key
 from vigie.clock import utc_now
 from vigie.convention import Convention, parse
 from vigie.convention.drafting import amend, draft, read_terms
@@ -39,6 +39,7 @@ Amends = Annotated[
     list[Path] | None,
     typer.Option("--amends", help="Every earlier signed convention of an amendment, one option each."),
 ]
+_TERMS: Final = "start from the demonstration's terms.toml; docs/spec/convention.md explains each key"
 _WHICH: Final = "give the convention that `vigie convention draft` or a signatory made"
 Cards = Annotated[list[Path] | None, typer.Option("--card", help="A member's card, one option each.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; it must not be there yet.")]
@@ -75,7 +76,10 @@ def draft_command(
     """Write the draft of a first convention from the members' cards and the terms."""
     _refuse_existing(output)
     cards = _read_cards(card)
-    text = draft(cards, read_terms(_text(terms)))
+    if not any("hub" in one.roles for one in cards):
+        raise InputError("none of the cards is the hub's", hint="one member has the role hub: give its card too")
+    with named(terms, "complete", _TERMS):
+        text = draft(cards, read_terms(_text(terms)))
     durable.write_file(output, text.encode(), mode=0o644)
     found = parse(text.encode())
     console.say(f"draft of {found.id}, version 1: {output}")
@@ -99,8 +103,9 @@ def amend_command(
     """Write the draft of the convention that amends a signed one; edit it further by hand before anybody signs."""
     _refuse_existing(output)
     current = ConventionChain.open(read_conventions([*(amends or ()), file])).current
-    text = amend(current, dict(_change(one) for one in change or ()), cards=_read_cards(card))
-    check_successor(parse(text.encode()), current)
+    with hinted("change what --set says; `vigie convention show FILE --toml` shows what is there"):
+        text = amend(current, dict(_change(one) for one in change or ()), cards=_read_cards(card))
+        check_successor(parse(text.encode()), current)
     durable.write_file(output, text.encode(), mode=0o644)
     console.say(f"draft of {current.id}, version {current.version + 1}: {output}")
     required = required_keys(parse(text.encode()), current)
@@ -118,12 +123,15 @@ def sign_command(
 ) -> None:
     """Add one signatory's signature to a convention, in place."""
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
-    signer = keys.signer("signing")
+    signer = signing_key(keys)
     with _alone(file):
         opened = _open(file, amends)
         found = opened.signatures
         if signer.verifier in found.signed:
-            raise Refused("signature", expected="a signatory who has not signed yet", found=signer.verifier.name)
+            raise Refused(
+                "signature", expected="a signatory who has not signed yet", found=signer.verifier.name,
+                hint="nothing is left to do here: send the file on to whoever has not signed",
+            )  # fmt: skip
         if signer.verifier not in found.missing:
             raise Refused(
                 "signatory",

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from vigie import statement
-from vigie.errors import InputError, Malformed, MalformedConvention
+from vigie.errors import InputError, Malformed, MalformedConvention, Missing, Refused, VigieError
+from vigie.keyring import Keyring
+from vigie.note import Signer
 
 _LONGEST: Final = 262_144
 
@@ -49,6 +51,31 @@ def read_conventions(paths: Sequence[Path] | None) -> list[bytes]:
             statement.parse(data, kind="convention")
         found.append(data)
     return found
+
+
+def signing_key(keyring: Keyring) -> Signer:
+    """The key with which a member signs what it agrees to.
+
+    Raises:
+        Refused: this member has none: the hub agrees to nothing.
+    """
+    try:
+        return keyring.signer("signing")
+    except Missing as error:
+        raise Refused(
+            "signatory", expected="the keyring of a signatory", found=f"that of {keyring.member}",
+            hint="give the keyring of a member that signs the convention",
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def hinted(hint: str) -> Iterator[None]:
+    """Give an error of the block that has no hint this one."""
+    try:
+        yield
+    except VigieError as error:
+        error.hint = error.hint or hint
+        raise
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from vigie import durable
+from vigie.card import ROLES
 from vigie.cli import console
 from vigie.clock import utc_now
-from vigie.errors import InputError
+from vigie.errors import InputError, Malformed
 from vigie.keyring import Keyring
 from vigie.passphrase import read_passphrase
 
@@ -42,7 +43,12 @@ def init(
         raise InputError(
             f"{keyring} exists", hint="a keyring is never replaced: its keys would be lost; choose another folder"
         )
-    made = Keyring.create(name, organisation, role, convention, now=utc_now())
+    if unknown := [one for one in role if one not in ROLES]:
+        raise InputError(f"--role {unknown[0][:40]!r} is none of {', '.join(ROLES)}", hint="give one --role for each")
+    try:
+        made = Keyring.create(name, organisation, role, convention, now=utc_now())
+    except Malformed as error:
+        raise InputError(str(error), hint=error.hint or "--help shows what each option takes") from error
     passphrase = read_passphrase(passphrase_fd, f"new passphrase for {KEYRING}: ", confirm=True)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     made.save(keyring, passphrase, cost=cost)

@@ -9,6 +9,8 @@ import typer
 from vigie.chain import ConventionChain
 from vigie.cli import console
 from vigie.cli.files import read_conventions
+from vigie.clock import utc_now
+from vigie.errors import Refused
 from vigie.keyring import Keyring
 from vigie.passphrase import read_passphrase
 from vigie_node.cli.options import PassphraseDescriptor
@@ -40,7 +42,14 @@ def init(
     chain = ConventionChain.open(raws)
     keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
     check_member(keys.member, keys, chain.current)
+    if "partner" not in chain.current.member(keys.member).roles:
+        raise Refused(
+            "role", expected="a partner of the convention", found=keys.member,
+            hint="an auditor runs `vigie audit witness`, the hub `vigie-hub`",
+        )  # fmt: skip
     # Relative to the folder: both can then be moved together, and a mounted volume keeps working.
     place = Path(os.path.relpath(keyring.resolve(), folder.resolve()))
     made = NodeFolder.create(folder, NodeConfig(keys.member, hub, place, chosen), chain.raws)
+    if not chain.current.in_force(utc_now()):
+        console.say(f"note: the convention is in force from {chain.current.start} to {chain.current.end}, not today")
     console.say(f"the node of {keys.member} is in {made.root}; next: vigie-node doctor, then vigie-node run")

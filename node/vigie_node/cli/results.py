@@ -10,7 +10,7 @@ import typer
 from vigie.cli import console
 from vigie.errors import InputError, Missing
 from vigie_node import export
-from vigie_node.cli.opening import open_node
+from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
 from vigie_node.fetching import fetch_all
 from vigie_node.folder import LockedNode, Node
@@ -43,11 +43,8 @@ def fetch(folder: Folder, passphrase_fd: PassphraseDescriptor = None) -> None:
 
 
 async def _fetch(node: Node) -> int:
-    channel = node.channel()
-    try:
+    async with connected(node) as channel:
         return await fetch_all(node, channel)
-    finally:
-        await channel.close()
 
 
 @verbs.command("list")

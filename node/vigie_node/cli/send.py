@@ -12,7 +12,7 @@ from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.errors import InputError
 from vigie_node.cli.check import AsDataset, Files, read, save, show
-from vigie_node.cli.opening import open_node
+from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
 from vigie_node.extracts.canonical import Checked
 from vigie_node.folder import Node
@@ -93,11 +93,11 @@ def day(period: str, as_of: str | None) -> date:
 
 
 async def _send(node: Node, checked: list[Checked], terms: Terms) -> list[Sent]:
-    channel = node.channel()
-    hub = Hub(channel)
+    node.chain.check_in_force(utc_now())
     epoch = node.convention.epoch_at(utc_now().date()).number
     seed = node.keyring.oprf_seed() if _is_custodian(node, epoch) else None
-    try:
+    async with connected(node) as channel:
+        hub = Hub(channel)
         with (
             PseudonymCache(node.folder.pseudonyms) as cache,
             Workers(seed=seed, convention_id=node.convention.id) as workers,
@@ -124,8 +124,6 @@ async def _send(node: Node, checked: list[Checked], terms: Terms) -> list[Sent]:
             )
             table = cache.table(epoch)
             return [await sender.send(one, terms, table) for one in checked]
-    finally:
-        await channel.close()
 
 
 def _is_custodian(node: Node, epoch: int) -> bool:
