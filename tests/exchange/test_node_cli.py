@@ -116,7 +116,7 @@ def test_stops_when_its_own_state_fails(tmp_path: Path) -> None:
     [
         (["--policy", "always"], 2, '"auto" or "manual"'),
         (["--hub", "nowhere"], 2, "host:port"),
-        (["--convention", "{folder}/none.note"], 6, "there is no file"),
+        (["--convention", "{folder}/none.note"], 2, "cannot be read"),
         (["--convention", "{folder}/world/acoss/card.toml"], 3, "not a signed statement"),
         (["--keyring", "{folder}/none.vigie"], 6, "no keyring"),
     ],

@@ -82,7 +82,7 @@ def test_member_init_makes_a_keyring_and_its_card(
 
 @pytest.mark.parametrize(
     "name, role, passphrase, code",
-    [("Acoss", "partner", PASSPHRASE, 3), ("acoss", "king", PASSPHRASE, 3), ("acoss", "partner", "short", 2)],
+    [("Acoss", "partner", PASSPHRASE, 2), ("acoss", "king", PASSPHRASE, 2), ("acoss", "partner", "short", 2)],
 )
 def test_member_init_refuses_and_leaves_nothing(
     vigie: Vigie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, role: str, passphrase: str, code: int
@@ -353,7 +353,7 @@ def test_approve_refuses(vigie: Vigie, world: World) -> None:
         (good.upper(), world.convention_path, world.keyring_path("acoss"), 2),
         (good, world.folder / "nothing", world.keyring_path("acoss"), 2),
         (good, world.convention_path, foreign, 5),
-        (good, world.convention_path, world.keyring_path("hub"), 6),
+        (good, world.convention_path, world.keyring_path("hub"), 5),
     )
     for measurement, convention, keyring, code in cases:
         done = vigie(
