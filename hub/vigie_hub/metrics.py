@@ -19,29 +19,34 @@ _BYTES: Final = Gauge("vigie_hub_segment_bytes", "Bytes of sealed segments held"
 
 
 class Gauges:
-    """Keeps the gauges of one hub up to date."""
+    """Serves the endpoint from now on, and keeps the gauges of one hub up to date.
 
-    def __init__(self, hub: "Hub") -> None:
+    Args:
+        hub: what is counted.
+        address: ``host:port``.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+
+    def __init__(self, hub: "Hub", address: str) -> None:
         self._hub = hub
-
-    async def serve(self, address: str) -> None:
-        """Serve the endpoint until cancelled.
-
-        Raises:
-            ConfigError: the address cannot be had.
-        """
         host, _, port = address.rpartition(":")
         try:
-            server, thread = start_http_server(int(port), addr=host or "127.0.0.1")
+            self._server, self._thread = start_http_server(int(port), addr=host or "127.0.0.1")
         except (OSError, ValueError) as exc:
-            raise ConfigError(f"metrics cannot be served on {address}") from exc
+            raise ConfigError(f"metrics cannot be served on {address}", hint="is another process using it?") from exc
+
+    async def run(self) -> None:
+        """Update until cancelled; then the endpoint is closed."""
         try:
             while True:
                 self._update()
                 await asyncio.sleep(EVERY_SECONDS)
         finally:
-            server.shutdown()
-            thread.join()
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
 
     def _update(self) -> None:
         committed, opened, held = self._hub.deposits.counts()

@@ -97,7 +97,8 @@ class Hub:
         await asyncio.sleep(0)  # from here on new calls are refused, so that nobody attends again
         self.attendance.close()
         await stopping
-        await asyncio.to_thread(self.store.close)
+        await asyncio.to_thread(self.store.finish)
+        self.store.close()
 
 
 async def start(config: HubConfig, keyring: Keyring, *, clock: Callable[[], datetime] = utc_now) -> Hub:
@@ -182,18 +183,16 @@ async def _assemble(
         address, store, journal, agreement, deposits, attendance, conductor, outbox, failed,
         server, witnessing, health_service, tasks,
     )  # fmt: skip
-    notices: set[asyncio.Task[None]] = set()
 
     def greet(session: Session) -> None:
         if "results" in session.abilities:
-            task = loop.create_task(conductor.notify(session.member))
-            notices.add(task)
-            task.add_done_callback(notices.discard)
+            tasks.append(loop.create_task(conductor.notify(session.member)))
+            tasks[:] = [task for task in tasks if not task.done()]
 
     attendance.listen(greet)
-    tasks.append(loop.create_task(_summaries(refusals, clock)))
     if config.metrics:
-        tasks.append(loop.create_task(Gauges(hub).serve(config.metrics)))
+        tasks.append(loop.create_task(Gauges(hub, config.metrics).run()))
+    tasks.append(loop.create_task(_summaries(refusals, clock)))
     await server.start()
     resumed = conductor.resume()
     _log.info(

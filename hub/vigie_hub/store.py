@@ -124,11 +124,19 @@ class Store:
         self._jobs.put(job)
         return await job.future
 
-    def close(self) -> None:
-        """Finish what is waiting, close the databases and free the folder."""
+    def finish(self) -> None:
+        """Finish what is waiting and take no more; blocks. :meth:`close` must follow."""
         self._closed = True
         self._jobs.put(None)
         self._thread.join()
+
+    def close(self) -> None:
+        """Finish what is waiting, close the databases and free the folder.
+
+        In the thread that uses :attr:`reader`: a connection that is closed under a running query ends the process.
+        """
+        if self._thread.is_alive():
+            self.finish()
         self.reader.close()
         self._db.close()
         os.close(self._lock_file)

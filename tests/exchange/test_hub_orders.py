@@ -189,9 +189,10 @@ async def check_delivery(
 
     with pytest.raises(Refused), our_errors():
         await journal.Submit(pb.SubmitRequest(statement=delivery(b"\x00" * 32).raw))
+    made = delivery(digest)
     with our_errors():
-        receipt = (await journal.Submit(pb.SubmitRequest(statement=delivery(digest).raw))).receipt
-    verify_receipt(Receipt.parse(receipt), delivery(digest).raw, s.world.convention.log_key())
+        receipt = (await journal.Submit(pb.SubmitRequest(statement=made.raw))).receipt
+    verify_receipt(Receipt.parse(receipt), made.raw, s.world.convention.log_key())
 
 
 @pytest.mark.parametrize(
