@@ -106,6 +106,7 @@ def test_each_partner_is_told_of_the_companies_that_it_sent(told: Told) -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("told", ["generated"], indirect=True)
 def test_other_keys_give_the_same_lists(told: Told, tmp_path: Path, enclave: Path) -> None:
     again = exchanged(told.data, tmp_path / "exchange", enclave)
     for partner in PARTNERS:
