@@ -206,6 +206,7 @@ def test_what_is_not_allowed_is_refused_with_a_signed_reason_and_not_charged(
         b"\xff" * 64,
         BATCH.elements + b"\x01" + bytes(31),
     ],
+    ids=["none", "cut", "too many", "identity", "not canonical", "one not canonical"],
 )
 def test_elements_that_are_none_or_too_many_are_refused(sites: Sites, desk: Desks, elements: bytes) -> None:
     one = desk()
