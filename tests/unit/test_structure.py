@@ -15,18 +15,16 @@ import pytest
 # rejects what is malformed. Add a module here when it *is* such an edge, with a word on which one.
 CODEC_MODULES = (
     "vigie.v1*",  # itself
-    "vigie.wire*",  # messages <-> domain types, both sides
-    "vigie.rpc*",  # channels, deadlines, error mapping, both sides
+    "vigie.wire*",  # errors <-> status, both sides
     "vigie.client*",  # calls made by a command
     "vigie.attend*",  # the stream that a node keeps open
-    "vigie_hub.wire*",  # messages <-> domain types, the hub's
-    "vigie_node.wire*",  # messages <-> domain types, the node's
-    "vigie_node.attend*",  # the node's stream to the hub
-    "vigie_node.client*",  # the node's calls to the hub
     "vigie_hub.server*",  # where calls arrive
     "vigie_hub.services*",  # one servicer per service
-    "vigie_hub.launcher*",  # the host's end of the enclave's channel
+    "vigie_hub.frames*",  # the host's end of the enclave's channel
+    "vigie_hub.cli.*",  # the operator's calls, each made by the command that shows its answer
     "vigie_hub.enclave.channel*",  # the enclave's end of it
+    "vigie_node.wire*",  # the calls of a partner's commands
+    "vigie_node.hub_calls*",  # the calls of its daemon
 )
 
 # Which packages a package may import, itself apart.
