@@ -24,7 +24,6 @@ CODEC_MODULES = (
     "vigie_hub.cli.*",  # the operator's calls, each made by the command that shows its answer
     "vigie_hub.enclave.channel*",  # the enclave's end of it
     "vigie_node.wire*",  # the calls of a partner's commands
-    "vigie_node.hub_calls*",  # the calls of its daemon
 )
 
 # Which packages a package may import, itself apart.
