@@ -1,13 +1,14 @@
 """Service ``Deposit`` on the wire."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import grpc.aio
 import structlog
 
-from vigie.errors import Malformed, Unavailable
+from vigie.errors import Malformed, Unavailable, VigieError
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.deposit import DepositDesk
@@ -16,6 +17,8 @@ from vigie_hub.journal import Journal
 
 GROUP: Final = 16
 """Segments that are made durable together at most; they wait in memory meanwhile."""
+DRAIN_SECONDS: Final = 2.0
+"""How long a stream that is refused is still read."""
 
 _log = structlog.get_logger("vigie.hub.deposit")
 
@@ -57,6 +60,9 @@ class DepositService(rpc.DepositServicer):
                     raise Malformed("one stream sends the segments of one lot")
                 for accepted in await self._desk.put(caller().name, lot, [request.segment for request in group]):
                     yield pb.PutResponse(accepted=accepted)
+        except VigieError:
+            await _drain(waiting)
+            raise
         finally:
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
@@ -85,6 +91,14 @@ class DepositService(rpc.DepositServicer):
         if group:
             waiting.put_nowait(None)  # the end was taken out with the group: the next call must see it
         return group
+
+
+async def _drain(waiting: "asyncio.Queue[pb.PutRequest | None]") -> None:
+    """Let a refused caller finish what it is sending: a write that fails would hide from it why it was refused."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await waiting.get() is not None:
+                pass
 
 
 def lot_records(

@@ -30,9 +30,7 @@ class ResultsService(rpc.ResultsServicer):
             records.append(pb.ResultRecord(run=row.run, grant=row.grant, period=order.period, purpose=order.purpose))
         return pb.ListResultsResponse(results=records)
 
-    async def Fetch(
-        self, request: pb.FetchResultRequest, context: Any
-    ) -> AsyncIterator[pb.FetchResultResponse]:
+    async def Fetch(self, request: pb.FetchResultRequest, context: Any) -> AsyncIterator[pb.FetchResultResponse]:
         """One result of the caller: what proves it, then its parts."""
         row = self._outbox.find(request.run, request.grant, caller().name)
         parts = self._outbox.parts(row)
