@@ -20,7 +20,9 @@ from vigie import durable, statement
 from vigie.bodies import Delivery, Run, read, text_for
 from vigie.chain import ConventionChain
 from vigie.clock import stamp, utc_now
-from vigie.errors import Refused
+from vigie.errors import BadProof, Refused
+from vigie.journal.checkpoint import Checkpoint
+from vigie.journal.merkle import verify_consistency
 from vigie.keyring import Keyring
 from vigie_node import export
 from vigie_node.folder import Node
@@ -64,19 +66,35 @@ class Fetcher:
             kept = self.state.result(record.run, record.grant)
             if kept is None:
                 fetched = await self.hub.fetch(record.run, record.grant)
-                kept = self._open(fetched, record.run, record.grant)
+                kept = await self._open(fetched, record.run, record.grant)
                 opened += 1
             if kept.delivery is None:
                 await self._deliver(kept)
         return opened
 
-    def _open(self, fetched: FetchedResult, run: bytes, grant: str) -> StoredResult:
+    async def _open(self, fetched: FetchedResult, run: bytes, grant: str) -> StoredResult:
         checked = check(fetched, grant, member=self.keyring.member, chain=self.chain)
         if checked.run_statement.digest != run:
             raise Refused("run", expected="the run that was asked for", found="another run")
         self._refuse_older(checked)
+        await self._same_history(checked.tree)
         opened = open_result(checked, self.keyring.sealing(), self.identify)
         return self._keep(checked, fetched, opened)
+
+    async def _same_history(self, tree: Checkpoint) -> None:
+        """The run must stand in the journal that this node witnessed: a hub could show a made-up run in another one."""
+        seen = self.state.witness.state(self.chain.current.origin)
+        if not seen.size:
+            return  # nothing was witnessed yet, so there is nothing to hold it against
+        (old, old_root), (new, new_root) = sorted([(seen.size, seen.root), (tree.size, tree.root)])
+        proof = () if old == new else await self.hub.consistency(old, new)
+        try:
+            verify_consistency(old, new, old_root, new_root, proof)
+        except BadProof as exc:
+            raise BadProof(
+                "the run of this result stands in another journal than the one that this node witnessed",
+                hint="the journal shows different histories: keep the state folder and tell the auditor",
+            ) from exc
 
     def _refuse_older(self, checked: CheckedResult) -> None:
         """A result of an order made before one that was already delivered is a replay, whatever it is wrapped in."""

@@ -12,6 +12,7 @@ from vigie.bodies import Evidence, Order, Run, RunResult
 from vigie.chain import ConventionChain
 from vigie.datasets import PSEUDONYM, SIREN
 from vigie.errors import BadProof, MalformedSegment, Refused
+from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.sealing import SealingPrivateKey
 from vigie.statement import Statement
@@ -23,7 +24,11 @@ Identify = Callable[[pa.Array], pa.Array]
 
 @dataclass(frozen=True)
 class CheckedResult:
-    """A result whose proofs hold and which is not opened yet."""
+    """A result whose proofs hold and which is not opened yet.
+
+    ``tree`` is the journal that its run stands in, as the hub shows it here; whether that is the journal which this node
+    has witnessed is asked in :mod:`vigie_node.fetching`.
+    """
 
     grant: str
     order: Order
@@ -34,6 +39,7 @@ class CheckedResult:
     named: RunResult
     level: str
     parts: tuple[bytes, ...]
+    tree: Checkpoint
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def check(fetched: FetchedResult, grant: str, *, member: str, chain: ConventionC
     if run.level != level:
         raise Refused("level", expected=f"level {level}, as this node computes it", found=f"level {run.level}")
     # (4)
-    verify_receipt(Receipt.parse(fetched.run_receipt), judged.statement.raw, judged.convention.log_key())
+    journal = verify_receipt(Receipt.parse(fetched.run_receipt), judged.statement.raw, judged.convention.log_key())
     # (5)
     rule = judged.convention.grants.get(grant)
     if rule is None or rule.recipient != member or rule.purpose != wanted.purpose:
@@ -106,6 +112,7 @@ def check(fetched: FetchedResult, grant: str, *, member: str, chain: ConventionC
         mine[0],
         level,
         tuple(fetched.parts),
+        journal.checkpoint,
     )
 
 

@@ -107,6 +107,12 @@ class Hub:
         with our_errors():
             return (await self._journal.Submit(pb.SubmitRequest(statement=statement), timeout=DEADLINE)).receipt
 
+    async def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Return the journal's proof that its tree of one size extends that of another; unverified."""
+        request = pb.ConsistencyRequest(old_size=old_size, new_size=new_size)
+        with our_errors():
+            return tuple((await self._journal.Consistency(request, timeout=DEADLINE)).proof)
+
     async def results(self) -> list[ResultRecord]:
         """Return the results addressed to this member, oldest first."""
         with our_errors():

@@ -12,19 +12,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
 from support.exchange import PERIOD, Exchange, make_data, persist
-from support.hostile import ATTEND, EVALUATE, FETCH, HostileHub, Spoil
-from vigie import bodies, statement
+from support.hostile import ATTEND, EVALUATE, FETCH, LIST, HostileHub, Spoil
+from support.merkle_tree import MemoryTree
+from vigie import bodies, result, sealing, segment, statement
 from vigie.audit import folder as exports
 from vigie.chain import ConventionChain
 from vigie.convention import Convention
 from vigie.demo.programs import CommandFailed
 from vigie.demo.story import AUDITOR, GRANTS, HUB, PARTNERS
-from vigie.note import Signer
+from vigie.journal.checkpoint import Checkpoint
+from vigie.journal.proof import Receipt
+from vigie.note import Signer, assemble
 from vigie.sealing import SealingPrivateKey, generate
 from vigie.v1 import exchange_pb2 as pb
+from vigie_node.results import check
+from vigie_node.wire import FetchedResult
 
 VICTIM = "acoss"
 REFUSED = {3, 4, 5}
@@ -200,19 +206,24 @@ def another_batchs_statement() -> Spoil:
 
 
 @pytest.mark.parametrize(
-    "how",
-    [lambda: other_elements, Relabel, another_custodians_answer, another_batchs_statement],
+    "how, said",
+    [
+        (lambda: other_elements, "expected the digest that was signed, found other elements"),
+        (Relabel, "a refusal of something else"),
+        (another_custodians_answer, "does not verify against the custodian's key"),
+        (another_batchs_statement, "is not signed by"),
+    ],
     ids=["elements", "relabelled", "wrong key", "another statement"],
 )
 def test_a_spoilt_batch_gives_no_pseudonym_and_no_lot(
-    begun: Told, spoil: Callable[[Spoil], None], how: Callable[[], Spoil], request: pytest.FixtureRequest
+    begun: Told, spoil: Callable[[Spoil], None], how: Callable[[], Spoil], said: str
 ) -> None:
-    path = fresh_extract(begun.folder, sum(request.node.name.encode()))
+    path = fresh_extract(begun.folder, len(said))
     before = begun.exchange.receipts(VICTIM)
     spoil(how())
     with pytest.raises(CommandFailed) as failed:
         send(begun, path)
-    assert failed.value.code in REFUSED, failed.value
+    assert failed.value.code in REFUSED and said in failed.value.said, failed.value
     assert begun.exchange.receipts(VICTIM) == before
     for line in path.read_text().splitlines()[1:]:
         assert line[:9] not in failed.value.said, "the refusal names a company"
@@ -301,28 +312,42 @@ def altered_run(mine: Result, _: Result) -> None:
     mine[0].run = mine[0].run.replace(b'"level":"A1"', b'"level":"A4"')
 
 
-def receipt_of_something_else(mine: Result, _: Result) -> None:
+def evidence_in_its_place(mine: Result, _: Result) -> None:
     mine[0].run = mine[0].evidence
 
 
-def evidence_of_its_own(mine: Result, _: Result) -> None:
-    """An enclave key of the hub's own, under which it could sign any run."""
+def altered_evidence(mine: Result, _: Result) -> None:
     mine[0].evidence = mine[0].evidence.replace(b'"platform":"software"', b'"platform":"sev-snp"')
 
 
-def another_order(mine: Result, _: Result) -> None:
+def altered_order(mine: Result, _: Result) -> None:
     mine[0].order = mine[0].order.replace(b'"period":"2021-04"', b'"period":"2021-05"')
 
 
+def receipt_of_the_order(mine: Result, _: Result) -> None:
+    """A good receipt in a good journal, of another entry."""
+    receipt = Receipt.parse(mine[0].run_receipt)
+    mine[0].run_receipt = Receipt(receipt.index - 1, receipt.proof, receipt.checkpoint).encode()
+
+
 @pytest.mark.parametrize(
-    "how",
+    "how, said",
     [
-        altered_part, parts_of_another, all_of_another, missing_part, parts_out_of_order, altered_run,
-        receipt_of_something_else, evidence_of_its_own, another_order,
+        (altered_part, "not those that the run names"),
+        (parts_of_another, "not those that the run names"),
+        (all_of_another, "not those that the run names"),
+        (missing_part, "not those that the run names"),
+        (parts_out_of_order, "not those that the run names"),
+        (altered_run, "does not fit this text"),
+        (evidence_in_its_place, "kind evidence, not run"),
+        (altered_evidence, "does not fit this text"),
+        (altered_order, "does not fit this text"),
+        # Its words depend on where the two entries stand in the tree: another root, or a proof of another length.
+        (receipt_of_the_order, "inclusion proof"),
     ],
-)  # fmt: skip
+)
 def test_a_spoilt_result_is_refused_and_nothing_of_it_is_kept(
-    done: Told, spoil: Callable[[Spoil], None], how: Callable[[Result, Result], None]
+    done: Told, spoil: Callable[[Spoil], None], how: Callable[[Result, Result], None], said: str
 ) -> None:
     mine = fetched(done.hub.fetch(VICTIM, done.run, GRANTS[VICTIM]))
     other = fetched(done.hub.fetch("travail", done.run, GRANTS["travail"]))
@@ -336,10 +361,79 @@ def test_a_spoilt_result_is_refused_and_nothing_of_it_is_kept(
     spoil(serving(served, done.watch))
     with pytest.raises(CommandFailed) as failed:
         done.exchange.run(["vigie-node", "results", "fetch", "--folder", str(done.exchange.node(VICTIM))], VICTIM)
-    assert failed.value.code in REFUSED, failed.value
+    assert failed.value.code in REFUSED and said in failed.value.said, failed.value
     assert listed(done, VICTIM) == []
     kept = list((done.exchange.node(VICTIM) / "results").rglob("*.parquet"))
     assert not kept, "a result that was refused is there in clear"
+
+
+def forged_result(done: Told) -> tuple[Result, bytes]:
+    """A result of the hub's own making, flawless in itself; and the digest of its run.
+
+    The hub signs evidence for an enclave key that it holds, signs a run with that key, enters it into a journal that
+    it shows nobody else, and seals scores that it made up to the recipient, whose key everybody knows.
+    """
+    header, parts = fetched(done.hub.fetch(VICTIM, done.run, GRANTS[VICTIM]))
+    hub, victim = done.hub.keyrings[HUB], done.hub.keyrings[VICTIM]
+    enclave = Signer("enclave/signing", bytes(range(32)))
+    order = statement.parse(header.order, kind="order").digest
+    true = statement.parse(header.evidence, kind="evidence")
+    claim = replace(bodies.read(true, bodies.Evidence), enclave_signing_key=enclave.verifier.public)
+    evidence = statement.sign_text(bodies.text_for(claim), [enclave, hub.signer("host")])
+
+    def info(of: bytes, number: int) -> bytes:
+        return sealing.result_info(order, of, GRANTS[VICTIM], number)
+
+    rows, about = result.decode(
+        [victim.sealing().open(info(true.digest, number), part) for number, part in enumerate(parts)]
+    )
+    place = rows.schema.get_field_index("score")
+    rows = rows.set_column(place, rows.schema.field(place), pc.subtract(1.0, rows.column(place)))
+    made = [
+        sealing.seal(victim.sealing().public, info(evidence.digest, number), part)
+        for number, part in enumerate(result.encode(rows, {**about, "evidence": evidence.digest.hex()}))
+    ]
+    run = bodies.read(statement.parse(header.run, kind="run"), bodies.Run)
+    root = segment.segment_root([segment.segment_id(part) for part in made])
+    results = tuple(replace(one, digest=root) if one.recipient == VICTIM else one for one in run.results)
+    forged = statement.sign_text(bodies.text_for(replace(run, evidence=evidence.digest, results=results)), [enclave])
+    tree = MemoryTree([forged.raw])
+    head = Checkpoint(done.hub.convention.origin, 1, tree.frontier.root())
+    signed = assemble(head.text(), [hub.log_signer(head.origin).sign(head.text())])
+    header.run, header.evidence = forged.raw, evidence.raw
+    header.run_receipt = Receipt(0, (), signed).encode()
+    del header.part_ids[:]
+    header.part_ids.extend(segment.segment_id(part) for part in made)
+    return (header, made), forged.digest
+
+
+def test_a_made_up_result_in_a_journal_of_its_own_is_refused(done: Told, spoil: Callable[[Spoil], None]) -> None:
+    (header, parts), run = forged_result(done)
+    # All that proves the result holds: only the node's own memory of the journal speaks against it.
+    check(
+        FetchedResult(header.run, header.run_receipt, header.evidence, header.order, (), (), tuple(parts)),
+        GRANTS[VICTIM], member=VICTIM, chain=ConventionChain.open([done.exchange.convention.read_bytes()]),
+    )  # fmt: skip
+    served = [
+        pb.FetchResultResponse(header=header).SerializeToString(),
+        *(pb.FetchResultResponse(part=part).SerializeToString() for part in parts),
+    ]
+    serve = serving(served, done.watch)
+
+    def how(member: str, method: str, up: bool, message: bytes) -> bytes | None:
+        if member == VICTIM and method == LIST and not up:
+            listing = pb.ListResultsResponse.FromString(message)
+            for record in listing.results:
+                record.run = run
+            return listing.SerializeToString()
+        if member == VICTIM and method == FETCH and up:
+            return pb.FetchResultRequest(run=done.run, grant=GRANTS[VICTIM]).SerializeToString()
+        return serve(member, method, up, message)
+
+    spoil(how)
+    with pytest.raises(CommandFailed, match="another journal than the one that this node witnessed"):
+        done.exchange.run(["vigie-node", "results", "fetch", "--folder", str(done.exchange.node(VICTIM))], VICTIM)
+    assert listed(done, VICTIM) == []
 
 
 def serving(messages: list[bytes], otherwise: Spoil) -> Spoil:

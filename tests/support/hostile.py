@@ -31,6 +31,7 @@ Spoil = Callable[[str, str, bool, bytes], bytes | None]
 ATTEND = "/vigie.v1.Relay/Attend"
 EVALUATE = "/vigie.v1.Relay/Evaluate"
 FETCH = "/vigie.v1.Results/Fetch"
+LIST = "/vigie.v1.Results/List"
 _OURS = 1 << 40  # ids of questions that the honest hub knows nothing about
 _CAP = [("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_message_length", 4 << 20)]
 
