@@ -64,7 +64,7 @@ class Conductor:
         """Take an order into the journal and start it; the same order again attaches to it. Returns its receipt.
 
         1. A hub operator signed it, under the current convention, for a purpose of it.
-        2. Its deadline is to come.
+        2. Its deadline is to come, and its period is not.
         3. It names all current lots of the datasets of its purpose, of its epoch, and nothing else.
         4. Every partner that the purpose requires has a lot in it.
 
@@ -84,6 +84,9 @@ class Conductor:
         # (2)
         if parse_time(order.deadline) <= self._m.clock():
             raise Refused("deadline", expected="a time to come", found=order.deadline)
+        now = self._m.clock()
+        if order.period > f"{now.year:04d}-{now.month:02d}":
+            raise Refused("period", expected="a month that has begun", found=order.period, hint="write it as YYYY-MM")
         # (3), (4)
         self._check_lots(order)
         statement = judged.statement

@@ -199,6 +199,13 @@ class Sender:
         if not snapshots:
             return None, None
         last = snapshots[-1].body
+        if terms.period < last.period:
+            raise Refused(
+                "period",
+                expected=f"{last.period} or later, as the snapshot that it would supersede",
+                found=terms.period,
+                hint="older data would take the place of newer; is --period right?",
+            )
         if not terms.shrink_confirmed and sizes.count_class(rows) < SHRINK * last.rows_class:
             raise Refused(
                 "shrink",

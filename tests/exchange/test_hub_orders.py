@@ -405,6 +405,7 @@ def test_a_hub_that_stops_in_the_middle_takes_the_order_up_again(tmp_path: Path,
     [
         ({"purpose": "another"}, "purpose"),
         ({"minutes": -1}, "deadline"),
+        ({"period": "2199-01"}, "period"),
         ({"convention": b"\x00" * 32}, "convention"),
         ({"epoch": 2}, None),
     ],

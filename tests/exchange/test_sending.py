@@ -195,6 +195,20 @@ def test_a_shrinking_snapshot_needs_to_be_confirmed(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_snapshot_of_an_earlier_period_never_takes_the_place_of_a_later_one(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with sending(tmp_path) as site:
+            sender = site.sender
+            checked = extract(tmp_path)
+            await sender.send(checked, TERMS, pseudonyms(checked))
+            other = extract(tmp_path, ROWS + "000000001,2021-04-01,1,1\n")
+            with pytest.raises(Refused, match="period"):
+                await sender.send(other, replace(TERMS, period="2021-03"), pseudonyms(other))
+            assert len(await sender.hub.lots()) == 1
+
+    run(test)
+
+
 def test_a_delta_without_a_snapshot_is_refused(tmp_path: Path) -> None:
     async def test() -> None:
         async with sending(tmp_path) as site:
