@@ -140,7 +140,7 @@ HUB_MISTAKES = {
     "purpose": (2, "vigie-hub consolidate --folder hub --purpose early-warming --period 2021-04", "has no purpose"),
     "month": (2, "{consolidate} --period 2021-4", "is not a month"),
     "deadline": (2, "{consolidate} --period 2021-04 --deadline soon", "is not a duration"),
-    "nobody there yet": (5, "{consolidate} --period 2037-01 --deadline 20s", "expected a run"),
+    "month to come": (5, "{consolidate} --period 2037-01 --deadline 20s", "a month that has begun"),
     "hub there already": (
         2, "vigie-hub init --folder hub --keyring members/hub/keyring.vigie --convention convention.note", "a hub in hub",
     ),
