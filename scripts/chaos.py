@@ -25,7 +25,7 @@ def main() -> int:
     data = make_data(folder / "data", companies=arguments.companies)
     began = time.monotonic()
     peace = in_peace(folder / "peace", data, enclave)
-    print(f"in peace: {peace.whole:.1f} s, of which sending {peace.sending:.1f} s, enclave {peace.enclave:.1f} s")
+    print(f"in peace: {sum(peace.steps):.1f} s, of which the enclave {peace.enclave:.1f} s", flush=True)
     outcomes = []
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         place = folder / f"seed-{seed}"

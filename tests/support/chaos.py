@@ -12,14 +12,16 @@ Scores do not depend on keys, so the undisturbed story may be another one, with 
 """
 
 import contextlib
+import itertools
 import os
 import random
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -43,14 +45,12 @@ class Peace:
 
     Attributes:
         results: each recipient's list.
-        sending: seconds that all deposits took.
-        whole: seconds from the first deposit to the last list.
+        steps: seconds that each step took: a deposit of each partner, the consolidation, a list for each partner.
         enclave: seconds that the enclave lived.
     """
 
     results: Mapping[str, pa.Table]
-    sending: float
-    whole: float
+    steps: tuple[float, ...]
     enclave: float
 
 
@@ -85,18 +85,14 @@ def in_peace(folder: Path, data: Path, enclave: Path) -> Peace:
     exchange = Exchange.make(folder, data, enclave)
     try:
         exchange.begin()
-        began = time.monotonic()
-        exchange.send_all()
-        sent = time.monotonic()
+        times = [time.monotonic()]
         with _Life(exchange) as life:
-            exchange.consolidate(PERIOD)
-        results = {name: exchange.result(name) for name in PARTNERS}
-        ended = time.monotonic()
+            results = _tell(exchange, lambda: times.append(time.monotonic()), lambda: None)
         exchange.audit()
     finally:
         exchange.stop()
     assert life.seconds, "no enclave was seen"
-    return Peace(results, sent - began, ended - began, life.seconds)
+    return Peace(results, tuple(after - before for before, after in itertools.pairwise(times)), life.seconds)
 
 
 def disturbed(folder: Path, data: Path, enclave: Path, seed: int, peace: Peace) -> Outcome:
@@ -110,10 +106,7 @@ def disturbed(folder: Path, data: Path, enclave: Path, seed: int, peace: Peace) 
     try:
         exchange.begin()
         with _Reaper(exchange, random.Random(seed), peace, outcome.kills) as reaper:
-            for name in PARTNERS:
-                persist(lambda name=name: exchange.send(name, PERIOD), again=again)  # type: ignore[misc]
-            persist(lambda: exchange.consolidate(PERIOD), again=again)
-            results = {name: persist(lambda name=name: exchange.result(name), again=again) for name in PARTNERS}  # type: ignore[misc]
+            results = _tell(exchange, reaper.next_step, again)
         reaper.raise_if_broken()
         outcome.duplicated += [f"an enclave is still there: {pid}" for pid in _orphans(exchange)]
         _compare_results(results, peace, outcome)
@@ -122,6 +115,20 @@ def disturbed(folder: Path, data: Path, enclave: Path, seed: int, peace: Peace) 
     finally:
         exchange.stop()
     return outcome
+
+
+def _tell(exchange: Exchange, step_done: Callable[[], None], again: Callable[[], None]) -> dict[str, pa.Table]:
+    """Deposits, the consolidation, the lists: each typed again while the other side is away."""
+    results: dict[str, pa.Table] = {}
+    for name in PARTNERS:
+        persist(partial(exchange.send, name, PERIOD), again=again)
+        step_done()
+    persist(partial(exchange.consolidate, PERIOD), again=again)
+    step_done()
+    for name in PARTNERS:
+        results[name] = persist(partial(exchange.result, name), again=again)
+        step_done()
+    return results
 
 
 def _compare_results(results: Mapping[str, pa.Table], peace: Peace, outcome: Outcome) -> None:
@@ -202,6 +209,24 @@ class _Life:
                 return
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """A time after a step of the story has begun; the step's end at the latest, so that it always comes."""
+
+    step: int
+    after: float
+
+    @classmethod
+    def draw(cls, chance: random.Random, steps: Sequence[float]) -> "_Moment":
+        """Any moment of these steps, as long as each took in peace."""
+        at = chance.uniform(0, sum(steps))
+        for step, seconds in enumerate(steps):
+            if at <= seconds:
+                return cls(step, at)
+            at -= seconds
+        return cls(len(steps) - 1, steps[-1])
+
+
 class _Reaper:
     """Kills each victim once at its moment, and starts what must run again; one thread for each victim."""
 
@@ -209,48 +234,59 @@ class _Reaper:
         self._exchange = exchange
         self._kills = kills
         self._done = threading.Event()
-        self._began = time.monotonic()
+        self._steps = 0
+        self._turn = threading.Condition()  # guards and announces the number of steps that are done
         self._broken: list[Exception] = []
         self._pauses = {victim: chance.uniform(0, _PAUSE) for victim in (HUB, "node")}
         node = chance.choice(list(PARTNERS))
-        # Within what every story lasts: on a quiet machine the enclave is done in half the time of a loaded one.
-        moments: list[tuple[Callable[[float], None], float]] = [
-            (self._kill_hub, chance.uniform(0, peace.whole * 0.9)),
-            (lambda moment: self._kill_node(node, moment), chance.uniform(0, peace.whole * 0.9)),
-            (self._kill_send, chance.uniform(0, peace.sending * 0.8)),
-            (self._kill_enclave, chance.uniform(0, peace.enclave * 0.4)),
+        # A `send` is hit in one of the first deposits, so that one that runs comes after the moment. An enclave's age is
+        # within what it reaches on a machine that is quieter than it was in peace.
+        age = chance.uniform(0, peace.enclave * 0.4)
+        work: list[Callable[[], None]] = [
+            partial(self._kill_hub, _Moment.draw(chance, peace.steps)),
+            partial(self._kill_node, node, _Moment.draw(chance, peace.steps)),
+            partial(self._kill_send, _Moment.draw(chance, peace.steps[: len(PARTNERS) - 1])),
+            partial(self._kill_enclave, age),
         ]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(work, moment), daemon=True) for work, moment in moments
-        ]
+        self._threads = [threading.Thread(target=self._guarded, args=(one,), daemon=True) for one in work]
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
+        with self._turn:
+            self._turn.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def next_step(self) -> None:
+        """Take note that a step of the story is done."""
+        with self._turn:
+            self._steps += 1
+            self._turn.notify_all()
 
     def raise_if_broken(self) -> None:
         """Raise what went wrong in a thread: a program that does not start again is a finding."""
         if self._broken:
             raise self._broken[0]
 
-    def _guarded(self, work: Callable[[float], None], moment: float) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            work(moment)
+            work()
         except Exception as error:  # noqa: BLE001 - carried over to the thread that waits
             self._broken.append(error)
 
-    def _reached(self, moment: float) -> bool:
-        """Wait for a moment of the story; false when the story ended before."""
-        return not self._done.wait(max(0.0, self._began + moment - time.monotonic()))
+    def _reached(self, moment: _Moment) -> bool:
+        """Wait for a moment of the story; false when the story broke off before."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._steps >= moment.step or self._done.is_set())
+            self._turn.wait_for(lambda: self._steps > moment.step or self._done.is_set(), moment.after)
+            return self._steps >= moment.step
 
-    def _kill_hub(self, moment: float) -> None:
+    def _kill_hub(self, moment: _Moment) -> None:
         if self._reached(moment):
             daemon = self._exchange.daemons[HUB]
             daemon.kill()
@@ -259,14 +295,14 @@ class _Reaper:
             daemon.start()
             daemon.first_line()
 
-    def _kill_node(self, name: str, moment: float) -> None:
+    def _kill_node(self, name: str, moment: _Moment) -> None:
         if self._reached(moment):
             self._exchange.daemons[name].kill()
             self._kills["node"] += 1
             time.sleep(self._pauses["node"])
             self._exchange.daemons[name].start()
 
-    def _kill_send(self, moment: float) -> None:
+    def _kill_send(self, moment: _Moment) -> None:
         """Kill the first `send` that runs at the moment or later."""
         if not self._reached(moment):
             return
