@@ -1,0 +1,271 @@
+"""Judging a block of rows: one SQL query that types every cell and finds the first rule that each row breaks."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from vigie.errors import ExtractError
+from vigie_node.extracts.headers import plain
+from vigie_node.extracts.kind import Check, Field, Kind, Layout, RawRows
+from vigie_node.findings import shape_sql
+
+ACCOUNTS: Final = "account_sirets"
+"""Table of the workspace with the SIRET of an account over time: account, siret, since (inclusive), until (exclusive)."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of a block: counts, (rule, column) of what was left out, and the rejected rows' places."""
+
+    valid: int
+    rejected: int
+    skipped: int
+    rules: Counter[tuple[str, str]]
+    findings: pa.Table
+
+
+@dataclass(frozen=True)
+class _Rule:
+    rule: str
+    column: str
+    field: str
+    sql: str
+    skips: bool = False
+
+
+class Judge:
+    """Judges the rows of one source.
+
+    Args:
+        kind: what is read.
+        layout: the form of the source.
+        header: its columns.
+        connection: the scratch database, which has the table of the kind.
+        perimeter: table with the SIREN to keep, or empty.
+
+    Raises:
+        ExtractError: the header has nothing to unpivot, or the layout needs the accounts and they were not read.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        layout: Layout,
+        header: list[str],
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        perimeter: str = "",
+    ) -> None:
+        self._kind = kind
+        self._layout = layout
+        self._connection = connection
+        self._reshape = layout.reshape(header) if layout.reshape else None
+        if layout.account_date and not _has_table(connection, ACCOUNTS):
+            raise ExtractError(
+                f"a file of {kind.name} without SIRET needs the table of accounts",
+                hint="give the file of admin_urssaf (sigfaible_etablissement_utf8.csv) as well",
+            )
+        self._perimeter = perimeter
+        self._names = [plain(name) for name in header]
+        self._header = header
+        self.absent = [
+            one.header[0] for one in layout.fields if self._reshape is None and one.found_in(self._names) is None
+        ]
+        used = (
+            {one.found_in(self._names) for one in layout.fields} if self._reshape is None else set(range(len(header)))
+        )
+        self.extra = [name for place, name in enumerate(header) if place not in used]
+        self._query = ""
+        self._rules: list[_Rule] = []
+        self._asked_of: tuple[pa.Schema, tuple[str, ...], bool] | None = None
+
+    def judge(self, rows: RawRows, name: str, number: int) -> Judged:
+        """Type and judge rows; the valid ones are inserted into the kind's table.
+
+        Args:
+            rows: as they stand in the source.
+            name: of the source, for the findings.
+            number: of the source.
+        """
+        lines = len(rows.lines)
+        header = self._names
+        if self._reshape is not None:
+            rows = self._reshape(RawRows(rows.cells.rename_columns(self._header), rows.lines, rows.padded))
+            header = [plain(one) for one in rows.cells.column_names]
+            rows = RawRows(rows.cells.rename_columns([f"c{at}" for at in range(len(header))]), rows.lines, rows.padded)
+        self._prepare(rows.cells.schema, tuple(header), padded=rows.padded)
+        self._connection.register("block", rows.cells.append_column("line", rows.lines))
+        try:
+            if self._kind.whole_line:
+                return self._settle_lines(name, number, lines)
+            return self._settle_rows(name, number, lines)
+        finally:
+            self._connection.unregister("block")
+
+    def _settle_rows(self, name: str, number: int, lines: int) -> Judged:
+        """Nearly all blocks are sound: their rows go in by one query, and only the others are judged a second time."""
+        valid = self._insert(f"({self._query})", number)
+        if valid == lines:
+            return Judged(valid, 0, 0, Counter(), _NOTHING)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE judged AS SELECT line, rule, {self._cell()} AS cell FROM ({self._query}) "
+            "WHERE rule IS NOT NULL"
+        )
+        return self._judged(name, valid)
+
+    def _insert(self, rows: str, number: int) -> int:
+        columns = ", ".join(f'"{one}"' for one in self._kind.columns())
+        ((valid,),) = self._connection.execute(
+            f'INSERT INTO "{self._kind.name}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL'
+        ).fetchall()
+        return int(valid)
+
+    def _settle_lines(self, name: str, number: int, lines: int) -> Judged:
+        """A line counts once, for the first rule that one of its rows breaks."""
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE judged AS SELECT line, min(rule) AS rule, arg_min(cell, rule) AS cell FROM "
+            f"(SELECT line, rule, {self._cell()} AS cell FROM ({self._query}) WHERE rule IS NOT NULL) GROUP BY line"
+        )
+        ((bad,),) = self._connection.execute("SELECT count(*) FROM judged").fetchall()
+        sound = f"({self._query})" if not bad else f"({self._query}) q ANTI JOIN judged USING (line)"
+        self._insert(sound, number)
+        return self._judged(name, lines - int(bad))
+
+    def _judged(self, name: str, valid: int) -> Judged:
+        """What the table ``judged`` (line, rule, cell) says."""
+        rules: Counter[tuple[str, str]] = Counter()
+        rejected = skipped = 0
+        for rule, rows in self._connection.execute("SELECT rule, count(*) FROM judged GROUP BY 1").fetchall():
+            one = self._rules[rule]
+            rules[one.rule, one.column] += rows
+            skipped += rows if one.skips else 0
+            rejected += 0 if one.skips else rows
+        return Judged(valid, rejected, skipped, rules, self._findings(name) if rejected else _NOTHING)
+
+    def _cell(self) -> str:
+        """SQL of the cell that a row is rejected for."""
+        cells = [
+            f'WHEN {at} THEN "raw_{one.field}"' for at, one in enumerate(self._rules) if one.field and not one.skips
+        ]
+        return f"CASE rule {' '.join(cells)} END" if cells else "CAST(NULL AS VARCHAR)"
+
+    def _findings(self, name: str) -> pa.Table:
+        rejecting = [at for at, one in enumerate(self._rules) if not one.skips]
+        columns = " ".join(f"WHEN {at} THEN {_text(self._rules[at].column)}" for at in rejecting)
+        words = " ".join(f"WHEN {at} THEN {_text(self._rules[at].rule)}" for at in rejecting)
+        return self._connection.sql(
+            f"SELECT {_text(name)} AS file, line, CASE rule {columns} END AS column, CASE rule {words} END AS rule, "
+            f"{shape_sql('cell')} AS shape FROM judged WHERE rule IN ({', '.join(map(str, rejecting))})"
+        ).to_arrow_table()
+
+    def _prepare(self, schema: pa.Schema, header: tuple[str, ...], *, padded: bool) -> None:
+        if self._asked_of == (schema, header, padded):
+            return
+        self._asked_of = (schema, header, padded)
+        places = {one.name: one.found_in(list(header)) for one in self._layout.fields}
+        raw, typed = [], []
+        for one in self._layout.fields:
+            place = places[one.name]
+            kind = schema.field(place).type if place is not None else pa.null()
+            raw.append(f'{_raw(place, kind, padded=padded)} AS "raw_{one.name}"')
+            typed.append(f'{_typed(one, place, kind)} AS "{one.name}"')
+        own = {one.name for one in self._layout.fields}
+        derived = {one.name for one in self._kind.derived}
+        typed += [
+            f'CAST(NULL AS {kind}) AS "{name}"'
+            for name, kind in self._kind.columns().items()
+            if name not in own and name not in derived
+        ]
+        query = f"SELECT *, {', '.join(typed)} FROM (SELECT line, {', '.join(raw)} FROM block)"
+        if self._layout.account_date:
+            query = (
+                f"SELECT t.* REPLACE (m.siret AS siret) FROM ({query}) t LEFT JOIN {ACCOUNTS} m "
+                f'ON m.account = t.account AND t."{self._layout.account_date}" >= m.since '
+                f'AND t."{self._layout.account_date}" < m.until'
+            )
+        for made in self._kind.derived:
+            if made.stored:
+                query = f'SELECT *, CAST({made.sql} AS {made.type}) AS "{made.name}" FROM ({query})'
+        self._rules = self._list_rules(places)
+        branches = " ".join(f"WHEN {one.sql} THEN {at}" for at, one in enumerate(self._rules))
+        verdict = f"CASE {branches} END" if branches else "NULL"
+        self._query = f"SELECT *, CAST({verdict} AS SMALLINT) AS rule FROM ({query})"
+
+    def _list_rules(self, places: dict[str, int | None]) -> list[_Rule]:
+        rules = []
+        for one in self._layout.fields:
+            place = places[one.name]
+            if place is None:
+                continue
+            name = self._column(one, place)
+            if not one.nullable:
+                rules.append(_Rule("empty", name, one.name, f'"raw_{one.name}" IS NULL'))
+            wrong = f'"raw_{one.name}" IS NOT NULL AND "{one.name}" IS NULL'
+            rules.append(_Rule(one.cell.rule, name, one.name, wrong))
+        fields = {one.name: one for one in self._layout.fields}
+
+        def further(check: Check, *, skips: bool) -> _Rule:
+            one = fields.get(check.column)
+            place = places.get(check.column)
+            name = self._column(one, place) if one is not None and place is not None else check.column
+            return _Rule(
+                check.rule, name, check.column if one is not None else "", f"coalesce({check.sql}, false)", skips
+            )
+
+        rules += [further(check, skips=False) for check in self._kind.rejects]
+        if self._layout.account_date:
+            rules.append(_Rule("account_without_siret", "", "", "siret IS NULL", skips=True))
+        if self._perimeter and self._kind.company:
+            outside = f"NOT EXISTS (SELECT 1 FROM {self._perimeter} p WHERE p.siren = {self._kind.company})"
+            rules.append(_Rule("outside_perimeter", "", "", outside, skips=True))
+        rules += [further(check, skips=True) for check in self._kind.skips]
+        return rules
+
+    def _column(self, one: Field, place: int) -> str:
+        """The column's name as it stands in the file."""
+        return self._header[place] if self._reshape is None else one.header[0]
+
+
+_NOTHING: Final = pa.table(
+    {name: pa.array([], kind) for name, kind in
+     (("file", pa.string()), ("line", pa.int64()), ("column", pa.string()), ("rule", pa.string()), ("shape", pa.string()))}
+)  # fmt: skip
+
+
+def _raw(place: int | None, kind: pa.DataType, *, padded: bool) -> str:
+    if place is None:
+        return "CAST(NULL AS VARCHAR)"
+    text = f"c{place}" if pa.types.is_string(kind) else f"CAST(c{place} AS VARCHAR)"
+    # Text cells come with null for empty; to trim them all would cost as much as to read them.
+    return f"nullif(trim({text}, ' \t'), '')" if padded else text
+
+
+def _typed(one: Field, place: int | None, kind: pa.DataType) -> str:
+    """SQL of the typed value: a cell that the source has typed already is taken as it is, when it is of that type."""
+    if place is None:
+        return f"CAST(NULL AS {one.cell.type})"
+    dated = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    numeric = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if one.cell.type == "DATE" and dated:
+        return f"CAST(c{place} AS DATE)"
+    if one.cell.type == "DOUBLE" and numeric:
+        return f"CASE WHEN isfinite(CAST(c{place} AS DOUBLE)) THEN CAST(c{place} AS DOUBLE) END"
+    if one.cell.type == "BIGINT" and numeric:
+        return f"CASE WHEN c{place} = round(c{place}) THEN TRY_CAST(c{place} AS BIGINT) END"
+    if one.cell.type == "BOOLEAN" and pa.types.is_boolean(kind):
+        return f"c{place}"
+    return one.cell.parse(f'"raw_{one.name}"')
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    ((found,),) = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_name = ?", [name]
+    ).fetchall()
+    return bool(found)

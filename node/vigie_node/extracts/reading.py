@@ -1,0 +1,226 @@
+"""Reading extracts: every row typed and judged, block by block, into a table of the scratch database.
+
+The counts keep the real system's rule, parsed = valid + rejected + skipped, and a malformed row never stops a file. What
+is valid stands in the table named after the kind, with ``file`` and ``line``; what is not stands in the findings.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vigie.errors import ExtractError
+from vigie_node.extracts.headers import nearest, plain
+from vigie_node.extracts.judging import Judge
+from vigie_node.extracts.kind import Kind, Layout, RawRows
+from vigie_node.extracts.lines import Block, Lines
+from vigie_node.extracts.sources import Source, TableSource, TextSource
+from vigie_node.extracts.workspace import Workspace
+from vigie_node.findings import Finding, Findings
+
+_ROWS: Final = 65_536
+
+
+@dataclass
+class Reading:
+    """What reading one kind of extract found.
+
+    Attributes:
+        kind: what was read.
+        connection: the scratch database; the table named after the kind holds the valid rows.
+        findings: the rejected rows.
+        files: names of the sources, in order.
+        layouts: name of the layout of each source.
+        parsed: rows (or lines, see :attr:`Kind.whole_line`) read; ``valid + rejected + skipped``.
+        rules: rows per (rule, column) that were rejected or skipped.
+        warnings: rows per warning.
+        absent: optional columns that no source has, by today's names.
+        extra: columns of the sources that are not read, as they stand in the headers.
+    """
+
+    kind: Kind
+    connection: duckdb.DuckDBPyConnection
+    findings: Findings
+    files: list[str] = field(default_factory=list)
+    layouts: list[str] = field(default_factory=list)
+    parsed: int = 0
+    valid: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    rules: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    absent: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+
+    @property
+    def table(self) -> str:
+        """The quoted name of the table of valid rows."""
+        return f'"{self.kind.name}"'
+
+    def summary(self) -> str:
+        """One sentence in the real system's own shape (``import_logs``), in French as its operators know it."""
+        return (
+            f"{', '.join(self.files)}: intégration terminée, {self.parsed} lignes traitées, 0 erreurs fatales, "
+            f"{self.rejected} lignes rejetées, {self.skipped} lignes filtrées, {self.valid} lignes valides"
+        )
+
+
+def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimeter: str = "") -> Reading:
+    """Read all sources of one kind.
+
+    Args:
+        kind: what they are.
+        sources: one or more, each with a layout of the kind.
+        workspace: where the typed table is made; a table of that name from an earlier reading is replaced.
+        perimeter: table of the workspace with a column ``siren``; rows of other companies are skipped. Empty: none are.
+
+    Raises:
+        ExtractError: a source as a whole cannot be used; the message says why, the hint what to do.
+    """
+    connection = workspace.connection
+    columns = ", ".join(f'"{name}" {kind_type}' for name, kind_type in kind.columns().items())
+    connection.execute(f'CREATE OR REPLACE TABLE "{kind.name}" (file SMALLINT, line BIGINT, {columns})')
+    reading = Reading(kind, connection, Findings(connection, kind.name))
+    for number, source in enumerate(sources):
+        reading.files.append(source.name)
+        # One transaction a source: what is written goes straight to the file, and an error leaves nothing half-read.
+        connection.begin()
+        try:
+            _read_one(reading, source, number, perimeter)
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+    _count_warnings(reading)
+    return reading
+
+
+def _read_one(reading: Reading, source: Source, number: int, perimeter: str) -> None:
+    if isinstance(source, TableSource):
+        header, blocks = _table_blocks(source)
+        _judge_all(
+            reading, source.name, number, layout_of(reading.kind, header, source.name), header, blocks, perimeter
+        )
+        return
+    dialects = list(dict.fromkeys(layout.dialect for layout in reading.kind.layouts))
+    refused: ExtractError | None = None
+    for dialect in dialects:
+        with source.open() as stream:
+            try:
+                lines = Lines(source.name, stream, dialect)
+                layout = layout_of(reading.kind, lines.header, source.name, dialect.separator)
+                if layout.dialect != dialect:
+                    continue
+            except ExtractError as error:
+                refused = refused or error
+                continue
+            _judge_all(reading, source.name, number, layout, lines.header, lines.blocks(), perimeter)
+            return
+    raise refused or ExtractError(f"{source.name}: not a file of {reading.kind.name}")
+
+
+def _judge_all(
+    reading: Reading, name: str, number: int, layout: Layout, header: list[str], blocks: Iterable[Block], perimeter: str
+) -> None:
+    judge = Judge(reading.kind, layout, header, reading.connection, perimeter=perimeter)
+    reading.layouts.append(layout.name)
+    reading.absent += [one for one in judge.absent if one not in reading.absent]
+    reading.extra += [one for one in judge.extra if one not in reading.extra]
+    parsed = 0
+    for block in blocks:
+        broken = [Finding(name, one.line, "", one.rule, "") for one in block.broken]
+        reading.findings.add_all(broken)
+        reading.rules.update((one.rule, "") for one in block.broken)
+        judged = judge.judge(block.rows, name, number)
+        if len(judged.findings):
+            reading.findings.add(judged.findings)
+        reading.rules.update(judged.rules)
+        reading.rejected += judged.rejected + len(broken)
+        reading.skipped += judged.skipped
+        reading.valid += judged.valid
+        parsed += judged.valid + judged.rejected + judged.skipped + len(broken)
+    reading.parsed += parsed
+    if not parsed:
+        raise ExtractError(f"{name}: the file has a header and no rows", hint="was the export cut off?")
+
+
+def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "") -> Layout:
+    """Return the layout of a kind whose columns a header has.
+
+    Raises:
+        ExtractError: none has them; the message names the first column that is missing of the one that fits best.
+    """
+    names = [plain(one) for one in header]
+    if repeated := next((one for one, times in Counter(names).items() if times > 1 and one), None):
+        raise ExtractError(f"{name}, line 1: the column {repeated[:40]!r} stands twice", hint="keep one of them")
+    missing: dict[str, list[str]] = {}
+    for layout in kind.layouts:
+        lacking = [one for one in layout.required() if not _has(layout, one, names)]
+        if not lacking:
+            return layout
+        missing[layout.name] = lacking
+    best = min(kind.layouts, key=lambda layout: (len(missing[layout.name]), kind.layouts.index(layout)))
+    lacking = missing[best.name]
+    raise ExtractError(
+        f"{name}: column {lacking[0]} not found, aborting",
+        hint=_why_missing(kind, best, lacking, header, separator),
+    )
+
+
+def _has(layout: Layout, wanted: str, names: list[str]) -> bool:
+    if layout.recognised:
+        return plain(wanted) in names
+    return any(field.header[0] == wanted and field.found_in(names) is not None for field in layout.fields)
+
+
+def _why_missing(kind: Kind, layout: Layout, lacking: list[str], header: Sequence[str], separator: str) -> str:
+    if len(header) == 1 and len(layout.required()) > 1:
+        other = next((one for one in ";,|\t" if one != separator and one in header[0]), None)
+        seen = {"\t": "a tab"}.get(other, repr(other)) if other else None
+        if seen:
+            return (
+                f"the separator looks like {seen}; a file of {kind.name} is separated by {layout.dialect.separator!r}"
+            )
+    if len(lacking) == len(layout.required()):
+        return f"none of the columns of a file of {kind.name} is there: is it a file of another type?"
+    close = nearest(lacking[0], header)
+    if close:
+        return f"is it the one that the header calls {close!r}? a file of {kind.name} names it {lacking[0]}"
+    return f"a file of {kind.name} has the columns {', '.join(layout.required()[:30])}; was the export changed?"
+
+
+def _table_blocks(source: TableSource) -> tuple[list[str], Iterator[Block]]:
+    reader = source.begin()
+    header = list(reader.schema.names)
+
+    def blocks() -> Iterator[Block]:
+        row = 0
+        for batch in reader:
+            for start in range(0, batch.num_rows, _ROWS):
+                part = batch.slice(start, _ROWS)
+                cells = pa.table(part.columns, names=[f"c{place}" for place in range(len(header))])
+                lines = pc.add(pa.array(range(part.num_rows), pa.int64()), row + 1)
+                row += part.num_rows
+                yield Block(RawRows(cells, lines), ())
+
+    return header, blocks()
+
+
+def _count_warnings(reading: Reading) -> None:
+    checks = reading.kind.warnings
+    if not checks:
+        return
+    counts = ", ".join(f"count(*) FILTER (WHERE {check.sql})" for check in checks)
+    (found,) = reading.connection.execute(f"SELECT {counts} FROM {reading.table}").fetchall()
+    for check, rows in zip(checks, found, strict=True):
+        if rows:
+            reading.warnings[f"{check.rule}:{check.column}" if check.column else check.rule] += int(rows)
+
+
+def text_source_of(source: Source) -> TextSource | None:
+    """The source when it is text, else None."""
+    return source if isinstance(source, TextSource) else None

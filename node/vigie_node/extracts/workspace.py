@@ -1,0 +1,64 @@
+"""The scratch database in which extracts are typed, judged and put together; it goes away with the command.
+
+It lives in a file, so that memory does not grow with an extract, in a folder that only its owner can enter: it holds
+what the extracts hold, in clear.
+"""
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from vigie.errors import StateError
+
+
+class Workspace:
+    """A DuckDB database in a folder of its own.
+
+    Args:
+        parent: where the folder is made; the system's folder for temporary files when not given.
+        memory: most memory of the database, as DuckDB writes it.
+        threads: threads of the database.
+
+    Raises:
+        StateError: the folder cannot be made or the database not opened.
+    """
+
+    def __init__(self, parent: Path | None = None, *, memory: str = "1GB", threads: int = 2) -> None:
+        try:
+            if parent is not None:
+                parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder = tempfile.TemporaryDirectory(prefix="vigie-extracts-", dir=parent)
+            self.folder = Path(self._folder.name)
+            self.connection = duckdb.connect(
+                str(self.folder / "workspace.duckdb"),
+                config={
+                    "threads": threads,
+                    "memory_limit": memory,
+                    "temp_directory": str(self.folder / "spill"),
+                    "preserve_insertion_order": False,
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                },
+            )
+        except (OSError, duckdb.Error) as error:
+            raise StateError(
+                "the scratch database cannot be made", hint="is there room, and may this account write there?"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and delete it; may be called again."""
+        self.connection.close()
+        with suppress(OSError):
+            self._folder.cleanup()
