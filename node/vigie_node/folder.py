@@ -9,6 +9,8 @@
     pseudonyms.sqlite   the pseudonym cache; losing it costs time, nothing else
     evaluations.sqlite  what was evaluated for whom, and the budgets of others; as long as its epoch lasts
     spool/  results/    sealed lots on their way out; opened results
+    reports/  profiles/ what was found in the extracts, without any cell; counts and quartiles of the last lots
+    scratch/            extracts while they are read, in clear; a command deletes its own when it ends
 
 The rule: opening verifies. A chain of conventions that does not verify, or that is older than the newest this node
 accepted, keeps the node shut.
@@ -102,6 +104,21 @@ class NodeFolder:
     def evaluations(self) -> Path:
         """What this custodian evaluated for others."""
         return self.root / "evaluations.sqlite"
+
+    @property
+    def reports(self) -> Path:
+        """What was found in the extracts that were sent."""
+        return self.root / "reports"
+
+    @property
+    def profiles(self) -> Path:
+        """What is remembered of the last lots."""
+        return self.root / "profiles"
+
+    @property
+    def scratch(self) -> Path:
+        """Where extracts are put together."""
+        return self.root / "scratch"
 
     @property
     def spool(self) -> Path:

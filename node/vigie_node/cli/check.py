@@ -2,30 +2,36 @@
 
 import io
 import sys
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from vigie import durable
 from vigie.cli import console
+from vigie.clock import utc_now
 from vigie.convention import Convention
-from vigie.datasets import BUILT_IN, Dataset
 from vigie.errors import ExtractError, InputError
+from vigie_node.cli.giving import AsDataset, AsKind, Complete, Database, Files, Query, asked_of, known_datasets, sources
 from vigie_node.cli.options import AsJson
-from vigie_node.extracts.canonical import Checked, check, dataset_name
+from vigie_node.delivery import Delivery
 from vigie_node.folder import LockedNode
+from vigie_node.profiles import Profiles
 from vigie_node.quality import SHOWN, Report, write_json, write_page
 
-Files = Annotated[list[Path], typer.Argument(help="Canonical files, <dataset>.parquet or <dataset>.csv.")]
-AsDataset = Annotated[str | None, typer.Option("--dataset", help="Dataset of the files, when their names do not say.")]
 SaveAs = Annotated[
-    Path | None, typer.Option("--report", help="Save the whole report as this name with .json and .html.")
+    Path | None,
+    typer.Option("--report", help="Save the whole report under this name, with .json and .html.", show_default=False),
 ]
 MaybeFolder = Annotated[
     Path | None, typer.Option("--folder", "-f", envvar="VIGIE_NODE", help="The node's folder, for its convention.")
 ]
+MaybePeriod = Annotated[
+    str | None, typer.Option("--period", help="Month that the extracts are for, YYYY-MM; else the last whole month.")
+]
+
+REJECTED: Final = 0.01
+"""Share of the rows that may be rejected where no convention says otherwise."""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,68 +40,69 @@ def register(app: typer.Typer) -> None:
 
 
 def check_files(
-    files: Files, folder: MaybeFolder = None, dataset: AsDataset = None, report: SaveAs = None, as_json: AsJson = False
+    files: Files = None,
+    folder: MaybeFolder = None,
+    kind: AsKind = None,
+    dataset: AsDataset = None,
+    period: MaybePeriod = None,
+    complete: Complete = None,
+    query: Query = None,
+    database: Database = None,
+    report: SaveAs = None,
+    as_json: AsJson = False,
 ) -> None:
     """Read extracts and report every row that would not be sent, with its place and the shape of the cell."""
-    convention, member = None, ""
+    convention, member, profiles, scratch = None, "", None, None
     if folder is not None:
         node = LockedNode.look(folder)
         convention, member = node.convention, node.member
+        profiles, scratch = Profiles(node.folder.profiles), node.folder.scratch
         node.close()
-    with ExitStack() as opened:
-        checked = []
-        for path in files:
-            checked.append(read(path, convention, dataset))
-            opened.callback(checked[-1].connection.close)
-        reports = [one.report for one in checked]
+    asked = asked_of(period or _last_month(), kind, dataset, complete)
+    given = sources(files, query, database, kind)
+    with Delivery.take(given, known_datasets(convention), asked, scratch=scratch, progress=console.say) as delivery:
+        if profiles is not None:
+            for one in delivery.checked:
+                profiles.compare(one, f"{asked.month:%Y-%m}")
         if as_json:
-            write_json(reports, sys.stdout)
-        for found in [] if as_json else reports:
-            show(found)
-            if convention is not None and not convention.may_deposit(member, found.dataset):
-                owners = ", ".join(convention.datasets[found.dataset].owners)
-                console.say(f"  note: the convention lets {owners} send {found.dataset}, not {member}")
+            write_json(delivery.reports, sys.stdout)
+        else:
+            for found in delivery.reports:
+                show(found)
+                _say_whose(convention, member, found)
         if report is not None:
-            for place in save(reports, report):
+            for place in save(delivery.reports, report):
                 console.say(f"the whole report: {place}")
-    too_many = []
-    for one in checked:
-        allowed = 0.01 if convention is None else convention.datasets[one.dataset.name].maximum_rejected
-        if one.report.rejected_share > allowed:
-            said = f"{one.report.rejected_share:.1%} of its rows, {allowed:.1%} are allowed"
-            too_many.append(f"{', '.join(one.report.files)} ({said})")
+        too_many = [said for one in delivery.reports if (said := _too_many(one, convention))]
     if too_many:
         raise ExtractError(
             f"too many rejected rows: {', '.join(too_many)}", hint="mend the rows listed above; nothing was sent"
         )
 
 
-def read(path: Path, convention: Convention | None, dataset: str | None = None) -> Checked:
-    """Check one file as the dataset that it is named after, or is said to be.
-
-    Raises:
-        ExtractError: no such dataset, or the file cannot be used.
-    """
-    if not path.is_file():  # before its name is taken for that of a dataset
-        raise ExtractError(f"{path}: there is no such file", hint="check the path; a folder is not a file")
-    name = dataset or dataset_name(path)
-    return check(path, definition(name, convention, path))
+def _last_month() -> str:
+    now = utc_now()
+    return f"{now.year - (now.month == 1):04d}-{(now.month - 2) % 12 + 1:02d}"
 
 
-def definition(name: str, convention: Convention | None, path: Path) -> Dataset:
-    """Return the dataset of that name in the convention, or among the built-in ones.
+def _say_whose(convention: Convention | None, member: str, report: Report) -> None:
+    if convention is None or report.extract or convention.may_deposit(member, report.dataset):
+        return
+    owners = ", ".join(convention.datasets[report.dataset].owners)
+    console.say(f"  note: the convention lets {owners} send {report.dataset}, not {member}")
 
-    Raises:
-        ExtractError: there is none.
-    """
-    known = BUILT_IN if convention is None else {rule.name: rule.definition for rule in convention.datasets.values()}
-    found = known.get(name)
-    if found is None:
-        raise ExtractError(
-            f"{path.name}: there is no dataset called {name[:63]!r}",
-            hint=f"name the file after its dataset, or give --dataset; datasets are {', '.join(known)}",
-        )
-    return found
+
+def _too_many(report: Report, convention: Convention | None) -> str:
+    """Say that an extract or a dataset has more rejected rows than the convention allows; empty when it has not."""
+    rules = {} if convention is None else convention.datasets
+    if report.dataset in rules:
+        allowed = rules[report.dataset].maximum_rejected
+    else:
+        allowed = min((rule.maximum_rejected for rule in rules.values()), default=REJECTED)
+    if report.rejected_share <= allowed:
+        return ""
+    found = f"{report.rejected_share:.1%} of its rows, {allowed:.1%} are allowed"
+    return f"{', '.join(report.files)} ({found})"
 
 
 def save(reports: list[Report], target: Path) -> tuple[Path, Path]:
@@ -126,7 +133,7 @@ def show(report: Report) -> None:
     )
     for rule, rows in report.rules.most_common():
         console.show(f"  rejected or skipped: {rule}: {rows}")
-    for finding in report.shown():
+    for finding in report.shown() if report.extract or not report.made_from else ():
         console.show(
             f"    {finding.file}, line {finding.line}, column {finding.column or '(row)'}: {finding.rule}, "
             f"cell like {finding.shape or '-'}"
@@ -137,5 +144,6 @@ def show(report: Report) -> None:
         console.show(f"  warning: {warning}: {rows}")
     for note in report.notes:
         console.show(f"  note: {note}")
-    sent = ", ".join(f"{column['name']} ({column['empty']:.0%} empty)" for column in report.columns)
-    console.show(f"  will be sent, by company under a pseudonym: {sent}")
+    if report.columns:
+        sent = ", ".join(f"{column['name']} ({column['empty']:.0%} empty)" for column in report.columns)
+        console.show(f"  will be sent, by company under a pseudonym: {report.dataset}, {report.rows} rows: {sent}")

@@ -10,13 +10,27 @@ import typer
 
 from vigie.cli import console
 from vigie.clock import utc_now
-from vigie.errors import InputError
-from vigie_node.cli.check import AsDataset, Files, read, save, show
+from vigie.errors import ExtractError, InputError
+from vigie_node.cli.check import save, show
+from vigie_node.cli.giving import (
+    AsDataset,
+    AsKind,
+    Complete,
+    Database,
+    Files,
+    Query,
+    asked_of,
+    first_of,
+    known_datasets,
+    sources,
+)
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
+from vigie_node.delivery import Delivery
 from vigie_node.extracts.canonical import Checked
 from vigie_node.folder import Node
 from vigie_node.outbox import Spool
+from vigie_node.profiles import Profiles
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.pseudonyms.pseudonymise import pseudonymise
 from vigie_node.pseudonyms.workers import Workers
@@ -41,35 +55,70 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
-    files: Files,
     folder: Folder,
     period: Period,
     delivery: Kind,
+    files: Files = None,
     as_of: AsOf = None,
     confirm_shrink: Confirm = False,
+    kind: AsKind = None,
     dataset: AsDataset = None,
+    complete: Complete = None,
+    query: Query = None,
+    database: Database = None,
     passphrase_fd: PassphraseDescriptor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send extracts; each file becomes one lot, and the same content is never deposited twice."""
+    """Send extracts; each dataset made of them becomes one lot, and the same content is never deposited twice."""
     terms = Terms(period, day(period, as_of), delivery, confirm_shrink)
+    asked = asked_of(period, kind, dataset, complete)
+    given = sources(files, query, database, kind)
     node = open_node(folder, passphrase_fd)
     try:
-        checked = [read(path, node.convention, dataset) for path in files]
-        names = [one.dataset.name for one in checked]
-        if len(set(names)) != len(names):
-            raise InputError("two files are of the same dataset", hint="a lot holds one dataset: send one file of each")
-        save([one.report for one in checked], folder / "reports" / f"{period}-{'-'.join(sorted(names))[:100]}")
-        sent = asyncio.run(_send(node, checked, terms))
-        said = [_said(node, one, result) for one, result in zip(checked, sent, strict=True)]
+        with Delivery.take(
+            given, known_datasets(node.convention), asked, scratch=node.folder.scratch, progress=console.say
+        ) as taken:
+            checked = _own(node, taken)
+            profiles = Profiles(node.folder.profiles)
+            seen = [profiles.compare(one, period) for one in checked]
+            names = "-".join(sorted(one.dataset.name for one in checked))[:100]
+            save(taken.reports, node.folder.reports / f"{period}-{names}")
+            sent = asyncio.run(_send(node, checked, terms))
+            for profile in seen:
+                profiles.keep(profile)
+            said = [_said(node, one, result) for one, result in zip(checked, sent, strict=True)]
+            if not as_json:
+                for report in taken.extracts:
+                    show(report)
+                for one, line in zip(checked, said, strict=True):
+                    show(one.report)
+                    console.show(_in_words(line))
     finally:
         node.close()
     if as_json:
         console.print_json(said)
-        return
-    for one, line in zip(checked, said, strict=True):
-        show(one.report)
-        console.show(_in_words(line))
+
+
+def _own(node: Node, taken: Delivery) -> list[Checked]:
+    """The datasets to be sent: all that were given as such; of those made from extracts, this member's own.
+
+    Raises:
+        ExtractError: there is none.
+    """
+    own = []
+    for one in taken.checked:
+        if not one.report.made_from or node.convention.may_deposit(node.member, one.dataset.name):
+            own.append(one)
+        else:
+            owners = ", ".join(node.convention.datasets[one.dataset.name].owners)
+            console.say(f"note: the convention lets {owners} send {one.dataset.name}, not {node.member}: it stays here")
+    if not own:
+        mine = ", ".join(node.convention.owned_datasets(node.member)) or "none"
+        raise ExtractError(
+            "the files give no dataset that this member may send",
+            hint=f"datasets of {node.member} are {mine}; docs/roles/partner.md says which extracts each is made of",
+        )
+    return own
 
 
 def day(period: str, as_of: str | None) -> date:
@@ -78,12 +127,7 @@ def day(period: str, as_of: str | None) -> date:
     Raises:
         InputError: not a month, or not a day.
     """
-    try:
-        first = date.fromisoformat(f"{period}-01")
-    except ValueError as error:
-        raise InputError(
-            f"--period {period[:20]!r} is not a month", hint="write it as YYYY-MM, for example 2021-04"
-        ) from error
+    first = first_of(period)
     if as_of is None:
         return first.replace(day=monthrange(first.year, first.month)[1])
     try:

@@ -173,6 +173,7 @@ class Kind:
         warnings: rules that are counted and change nothing.
         stock: a new file replaces all earlier data of the kind (*stock*); else it is added (*flux*).
         whole_line: with a reshaping layout, one bad cell rejects its whole line and rows are counted by line.
+        filtered: rows of companies outside the perimeter are skipped; not for what the perimeter is made from.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Kind:
     warnings: tuple[Check, ...] = ()
     stock: bool = True
     whole_line: bool = False
+    filtered: bool = True
 
     def columns(self) -> dict[str, str]:
         """Name → SQL type of every typed column, in order, without ``file`` and ``line``."""
