@@ -1,18 +1,25 @@
 """The scratch database in which extracts are typed, judged and put together; it goes away with the command.
 
 It lives in a file, so that memory does not grow with an extract, in a folder that only its owner can enter: it holds
-what the extracts hold, in clear.
+what the extracts hold, in clear. Each is locked by the process that uses it, so that what a killed process left behind is
+found by the next one and deleted.
 """
 
+import fcntl
+import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import duckdb
 
 from vigie.errors import StateError
+
+_PREFIX: Final = "vigie-extracts-"
+_LOCK: Final = "in-use"
 
 
 class Workspace:
@@ -31,8 +38,9 @@ class Workspace:
         try:
             if parent is not None:
                 parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._folder = tempfile.TemporaryDirectory(prefix="vigie-extracts-", dir=parent)
-            self.folder = Path(self._folder.name)
+                _sweep(parent)
+            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            self._lock = _take(self.folder)
             self.connection = duckdb.connect(
                 str(self.folder / "workspace.duckdb"),
                 config={
@@ -60,5 +68,30 @@ class Workspace:
     def close(self) -> None:
         """Close the database and delete it; may be called again."""
         self.connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
-            self._folder.cleanup()
+            os.close(self._lock)
+
+
+def _take(folder: Path) -> int:
+    """Lock a scratch folder; the lock goes with the process, however that ends.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _sweep(parent: Path) -> None:
+    """Delete scratch folders that nobody uses any more."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            lock = _take(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
