@@ -56,7 +56,7 @@ def tables(source: Path) -> dict[str, str]:
 def activities(source: Path) -> list[Sequence[str]]:
     """The 732 codes of the NAF, revision 2, with their labels."""
     rows = list(csv.reader(io.StringIO(_text(source / "naf/naf5.csv")), delimiter=";"))[1:]
-    return [(f"{code[:2]}.{code[2:]}", label) for code, label in sorted(rows)]
+    return [(f"{code[:2]}.{code[2:]}", label.strip()) for code, label in sorted(rows)]
 
 
 def departments(source: Path) -> list[Sequence[str]]:
@@ -73,7 +73,7 @@ def departments(source: Path) -> list[Sequence[str]]:
 def legal_forms(source: Path) -> list[Sequence[str]]:
     """Every four-digit legal form of the golden output or of the older table, whose wording is taken where it has one."""
     older = {row["code"]: row["libelle"] for row in _records(source / "datapi-randomized/categorie_juridique.csv")}
-    whole = {code: label for code, label in (older | WHOLE).items() if len(code) == 4}
+    whole = {code: label.strip() for code, label in (older | WHOLE).items() if len(code) == 4}
     if missing := {code for code, _ in _golden(source, "categories_juridiques")} - whole.keys():
         raise SystemExit(f"legal forms without a label: {', '.join(sorted(missing))}")
     return sorted(whole.items())

@@ -3,7 +3,8 @@
 Urssaf computes it from headcount and legal units and owns it, so that it is signed and journaled like any lot.  It carries
 no label: headcount, legal form and activity are public, and the real system gives the list to every partner.  It has no
 column but ``month``: which rule let a company in is in the convention, and absence is the whole of "no".
-The rows of a result are the companies of this lot.
+The rows of a result are the companies of this lot.  To hold it makes no company known to a recipient: a row says nothing
+beside its own month.
 """
 
 from typing import Final
