@@ -47,11 +47,13 @@ class Check:
         rule: a stable word, as it stands in reports.
         column: name of the field whose header and cell are reported.
         sql: expression over the typed columns.
+        per: for a warning, the column that ``sql`` alone looks at, when its values repeat: each is looked at once.
     """
 
     rule: str
     column: str
     sql: str
+    per: str = ""
 
 
 @dataclass(frozen=True)

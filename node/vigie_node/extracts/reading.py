@@ -222,14 +222,16 @@ def _table_blocks(source: TableSource) -> tuple[list[str], Iterator[Block]]:
 
 
 def _count_warnings(reading: Reading) -> None:
-    checks = reading.kind.warnings
-    if not checks:
-        return
-    counts = ", ".join(f"count(*) FILTER (WHERE {check.sql})" for check in checks)
-    (found,) = reading.connection.execute(f"SELECT {counts} FROM {reading.table}").fetchall()
-    for check, rows in zip(checks, found, strict=True):
-        if rows:
-            reading.warnings[f"{check.rule}:{check.column}" if check.column else check.rule] += int(rows)
+    for per in dict.fromkeys(check.per for check in reading.kind.warnings):
+        checks = [check for check in reading.kind.warnings if check.per == per]
+        rows = f'(SELECT "{per}", count(*) AS times FROM {reading.table} GROUP BY 1)' if per else reading.table
+        times = "sum(times)" if per else "count(*)"
+        counts = ", ".join(f"{times} FILTER (WHERE {check.sql})" for check in checks)
+        (found,) = reading.connection.execute(f"SELECT {counts} FROM {rows}").fetchall()
+        for check, times_found in zip(checks, found, strict=True):
+            if times_found:
+                name = f"{check.rule}:{check.column}" if check.column else check.rule
+                reading.warnings[name] += int(times_found)
 
 
 def _sentence(found: Finding) -> str:
