@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from vigie.errors import ExtractError
 from vigie_node.extracts.headers import nearest, plain
 from vigie_node.extracts.judging import Judge
-from vigie_node.extracts.kind import Kind, Layout, RawRows
+from vigie_node.extracts.kind import Kind, Layout, RawRows, same
 from vigie_node.extracts.lines import Block, Lines
 from vigie_node.extracts.sources import Source, TableSource, TextSource
 from vigie_node.extracts.workspace import Workspace
@@ -107,6 +107,8 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
             raise
         connection.commit()
     _count_warnings(reading)
+    if kind.afterwards:
+        connection.execute(kind.afterwards)
     return reading
 
 
@@ -184,7 +186,7 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
 
 def _has(layout: Layout, wanted: str, names: list[str]) -> bool:
     if layout.recognised:
-        return plain(wanted) in names
+        return any(same(wanted, name) for name in names)
     return any(field.header[0] == wanted and field.found_in(names) is not None for field in layout.fields)
 
 
