@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -78,7 +78,7 @@ def _gather(rows: RawRows, places: dict[str, int], months: dict[int, date]) -> R
         if bad is not None:
             wrong.append((name, bad, text))
     days = np.array([(month - _EPOCH).days for month in months.values()], np.int32)
-    offsets = pa.array(np.arange(0, values.size + 1, len(months), np.int32))
+    offsets = pa.array(np.arange(lines + 1, dtype=np.int32) * np.int32(len(months)))
     counts = pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), mask=empty.ravel()))
     dates = pa.ListArray.from_arrays(offsets, pa.array(np.tile(days, lines), pa.date32()))
     origin, cell = _first_wrong(wrong, lines)
@@ -195,4 +195,4 @@ def last_delivered_month(reading: Reading) -> date | None:
     Months after it are columns that no line fills yet; they are not delivered, and nobody's headcount fell to nothing.
     """
     ((found,),) = reading.connection.execute(f"SELECT max(month) FROM {reading.table}").fetchall()
-    return cast("Any", found)
+    return cast("date | None", found)
