@@ -1,5 +1,7 @@
 """The real system's golden outputs for the files of Urssaf, cell by cell (``tests/data/signaux-faibles/*/SOURCE.md``)."""
 
+import csv
+import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from support.golden import (
     report_of,
     sample,
 )
+from vigie.errors import ExtractError
 from vigie_node.extracts.headcount import last_delivered_month
 from vigie_node.extracts.reading import Reading, read
 from vigie_node.extracts.registry import KINDS
@@ -200,7 +203,42 @@ def test_accounts(read_one: Read) -> None:
     )
 
 
-def test_the_real_layouts_give_the_same_headcounts_and_the_last_month_delivered(read_one: Read) -> None:
-    reading = read_one("effectif", sample("urssaf", "effectifTestData.csv"))
-    assert str(last_delivered_month(reading)) == "2019-04-01"
-    assert len(printed(reading)) == 317
+@pytest.mark.parametrize(
+    "name, folder, file, month",
+    [
+        ("effectif", "urssaf", "effectifTestData.csv", "2019-04-01"),
+        ("effectif_ent", "filter", "test_data.csv", "2020-01-01"),
+    ],
+)
+def test_the_last_month_delivered_is_their_date_fin_effectif(
+    name: str, folder: str, file: str, month: str, read_one: Read
+) -> None:
+    """Theirs: ``TestDetectDateFinEffectif`` of prepare-import, on the second of these files."""
+    assert str(last_delivered_month(read_one(name, sample(folder, file)))) == month
+
+
+def test_a_fixture_of_theirs_names_no_month(read_one: Read) -> None:
+    """``eff202401`` is month 1 of quarter 0, of which their arithmetic makes October 2023: refused, and not guessed."""
+    with pytest.raises(ExtractError, match="column eff202401 is no month"):
+        read_one("effectif_ent", sample("filter", "minimal_effectif.csv"))
+
+
+WEB: list[tuple[str, str, Sequence[Difference]]] = [
+    ("cotisation", "cotisation.csv", ()),
+    ("debit", "debit.csv", ()),
+    ("delai", "delai.csv", tuple(Difference(at, "dénomination", "GLIGLOU", ABSENT, NAME) for at in range(2))),
+]
+
+
+@pytest.mark.parametrize("name, member, listed", WEB, ids=[one[0] for one in WEB])
+def test_files_of_the_web_api_come_out_as_they_went_in(
+    name: str, member: str, listed: Sequence[Difference], read_one: Read, tmp_path: Path
+) -> None:
+    with tarfile.open(sample("datapi", "urssafTest.tar.gz")) as archive:
+        archive.extract(member, tmp_path, filter="data")
+    with (tmp_path / member).open(encoding="utf-8", newline="") as file:
+        theirs = list(csv.DictReader(file))
+    ours = printed(read_one(name, tmp_path / member))
+    for row in ours:
+        row["période"] = f"{row.get('période_début')} 00:00:00-{row.get('période_fin')} 00:00:00"
+    assert_same(theirs, ours, listed=listed)
