@@ -7,13 +7,21 @@ from types import MappingProxyType
 from typing import Final
 
 from vigie.errors import ExtractError
+from vigie_node.extracts.admin_urssaf import ADMIN_URSSAF
+from vigie_node.extracts.ccsf import CCSF
+from vigie_node.extracts.cotisation import COTISATION
 from vigie_node.extracts.debit import DEBIT
+from vigie_node.extracts.delai import DELAI
+from vigie_node.extracts.headcount import EFFECTIF, EFFECTIF_ENT
 from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.lines import Lines
+from vigie_node.extracts.procol import PROCOL
 from vigie_node.extracts.reading import layout_of
 from vigie_node.extracts.sources import Source, TableSource
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (DEBIT,)})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {kind.name: kind for kind in (ADMIN_URSSAF, CCSF, COTISATION, DEBIT, DELAI, EFFECTIF, EFFECTIF_ENT, PROCOL)}
+)
 """Kinds by name."""
 
 _HEAD_BYTES: Final = 1 << 16
