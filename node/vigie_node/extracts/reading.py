@@ -23,6 +23,7 @@ from vigie_node.extracts.workspace import Workspace
 from vigie_node.findings import Finding, Findings
 
 _ROWS: Final = 65_536
+_SENTENCES: Final = {"wrong_number_of_fields": "wrong number of fields", "stray_quote": "stray quote"}
 
 
 @dataclass
@@ -67,6 +68,16 @@ class Reading:
             f"{', '.join(self.files)}: intégration terminée, {self.parsed} lignes traitées, 0 erreurs fatales, "
             f"{self.rejected} lignes rejetées, {self.skipped} lignes filtrées, {self.valid} lignes valides"
         )
+
+    def head_rejected(self, most: int = 200) -> list[str]:
+        """The first rejections, as sentences of the real system's shape (``import_logs``): *Line* counts the rows of a text file from 1.
+
+        They say where and by which rule, and never show the cell.
+        """
+        return [
+            f"Line {found.line - 1}: record on line {found.line}: {_SENTENCES.get(found.rule) or _sentence(found)}"
+            for found in self.findings.first(most)
+        ]
 
 
 def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimeter: str = "") -> Reading:
@@ -219,6 +230,10 @@ def _count_warnings(reading: Reading) -> None:
     for check, rows in zip(checks, found, strict=True):
         if rows:
             reading.warnings[f"{check.rule}:{check.column}" if check.column else check.rule] += int(rows)
+
+
+def _sentence(found: Finding) -> str:
+    return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
 
 
 def text_source_of(source: Source) -> TextSource | None:
