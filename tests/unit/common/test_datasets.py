@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie.datasets import BUILT_IN, LABELS, Column, ColumnType, Dataset, dataset
+from vigie.datasets import BUILT_IN, LABELS, Column, ColumnType, Dataset, accounts, ccsf, dataset, tax_accounts
 from vigie.datasets.page import page
+from vigie.datasets.payment_delays import late_share
 from vigie.datasets.ratios import available_from
 from vigie.datasets.short_time_work import authorised_by_month
 from vigie.demo.generate import PARTNERS
@@ -34,7 +37,7 @@ def declare(*columns: Column, time: str = "month", grain: str = "month") -> Data
 # Built in
 
 
-def test_built_in_are_the_seven_of_the_agreement() -> None:
+def test_built_in_datasets_keep_their_order_and_new_ones_come_last() -> None:
     assert list(BUILT_IN) == [
         "contributions",
         "debts",
@@ -43,6 +46,14 @@ def test_built_in_are_the_seven_of_the_agreement() -> None:
         "proceedings",
         "short_time_work",
         "ratios",
+        "ccsf",
+        "accounts",
+        "payment_delays",
+        "legal_units",
+        "establishment_departments",
+        "tax_accounts",
+        "state_guaranteed_loans",
+        "perimeter",
     ]
     assert all(dataset(name) is one for name, one in BUILT_IN.items())
 
@@ -56,11 +67,44 @@ def test_unknown_dataset_or_schema_is_missing(name: str, schema: int) -> None:
 
 def test_labels_follow_the_owners_and_public_data_has_none() -> None:
     labels = {name: one.labels for name, one in BUILT_IN.items()}
-    assert labels["headcount"] == labels["proceedings"] == frozenset()
-    assert labels["debts"] == labels["contributions"] == labels["payment_plans"] == {"urssaf"}
+    public = ["headcount", "proceedings", "accounts", "payment_delays", "legal_units", "establishment_departments"]
+    assert all(labels[name] == frozenset() for name in (*public, "perimeter"))
+    assert labels["debts"] == labels["contributions"] == labels["payment_plans"] == labels["ccsf"] == {"urssaf"}
     assert labels["ratios"] == {"bdf"}
     assert labels["short_time_work"] == {"dgefp"}
-    assert {one.owner_label for one in BUILT_IN.values()} == {"urssaf", "bdf", "dgefp"}
+    assert labels["tax_accounts"] == {"fiscal"}
+    assert labels["state_guaranteed_loans"] == {"pge"}
+    owners = {name: one.owner_label for name, one in BUILT_IN.items()}
+    assert set(owners.values()) == LABELS | {""}
+    assert owners["perimeter"] == "urssaf"
+    # No column of a dataset is public beside others that are not: a reader is told all of it or nothing.
+    assert all(column.labels == one.labels for one in BUILT_IN.values() for column in one.columns)
+
+
+SEVEN = {
+    "contributions": "64d70f8d4a6fd77d",
+    "debts": "e6344d500d790a2d",
+    "headcount": "b9810ba7d7a378fa",
+    "payment_plans": "89f17ebf91788aaa",
+    "proceedings": "83bac992a60ad151",
+    "short_time_work": "6ff7d40636d423dc",
+    "ratios": "cd3e306ec71f72c8",
+}
+"""Digests of the first schemas, over which conventions were signed: no column of theirs may change or move."""
+
+
+def described(one: Dataset) -> str:
+    """Everything in a schema that is agreed on, as text."""
+    columns = [
+        (column.name, str(column.type), column.unit, sorted(column.labels), column.nullable, column.categories)
+        for column in one.columns
+    ]
+    return repr((one.name, one.schema, one.grain, one.time, one.available, one.owner_label, columns, one.key))
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_first_datasets_are_what_they_were(name: str) -> None:
+    assert hashlib.sha256(described(BUILT_IN[name]).encode()).hexdigest()[:16] == SEVEN[name]
 
 
 @pytest.mark.parametrize("one", BUILT_IN.values(), ids=BUILT_IN)
@@ -165,6 +209,67 @@ def test_accounts_count_from_the_eighth_month_after_closing() -> None:
     assert available_from(date(2019, 5, 31)) == date(2020, 1, 1)
 
 
+@pytest.mark.parametrize("rule", [accounts.available_from, tax_accounts.available_from])
+def test_public_and_tax_accounts_count_seven_months_after_their_closing_month(rule: Callable[[date], date]) -> None:
+    assert rule(date(2018, 12, 31)) == date(2019, 8, 1)
+    assert rule(date(2020, 2, 29)) == date(2020, 10, 1)
+    assert rule(date(2019, 5, 1)) == date(2020, 1, 1)
+
+
+@given(st.dates(date(1950, 1, 1), date(2200, 12, 31)))
+def test_accounts_count_for_fourteen_months_and_never_from_within_their_year(closing: date) -> None:
+    start, end = accounts.available_from(closing), accounts.valid_until(closing)
+    assert start.day == end.day == 1
+    assert (start.year - closing.year) * 12 + start.month - closing.month == 8
+    assert (end.year - start.year) * 12 + end.month - start.month == 14
+    assert closing + timedelta(days=7 * 28) < start
+
+
+@pytest.mark.parametrize(
+    "code, stage",
+    [
+        ("DEBUT", "opened"),
+        ("REFUS", "refused"),
+        ("APPROB", "approved"),
+        ("FIN", "ended"),
+        (" rej ", "rejected"),
+        ("XYZ", "other"),
+        ("", None),
+        ("  ", None),
+    ],
+)
+def test_stages_of_a_commission_plan(code: str, stage: str | None) -> None:
+    assert ccsf.stage_of(code) == stage
+    assert stage is None or stage in dataset("ccsf").column("stage").categories
+
+
+@pytest.mark.parametrize(
+    "note, share",
+    [(0.0, 0.0), (37.0, 0.37), (100.0, 1.0), (250.0, 1.0), (-5.0, 0.0), (None, None), (float("nan"), None)],
+)
+def test_notes_of_late_payment_become_shares(note: float | None, share: float | None) -> None:
+    assert late_share(note) == share
+
+
+def test_every_amount_and_ratio_of_the_accounts_has_a_range_that_catches_a_wrong_unit() -> None:
+    for name in ("accounts", "tax_accounts"):
+        numbers = [column for column in dataset(name).columns if column.type is ColumnType.NUMBER]
+        assert all(column.minimum is not None and column.maximum is not None for column in numbers)
+    assert {
+        column.unit for column in dataset("accounts").columns if column.name in {"turnover", "ebitda", "net_result"}
+    } == {"kEUR"}
+
+
+def test_departments_of_a_company_are_rows_of_one_month() -> None:
+    one = dataset("establishment_departments")
+    assert (one.grain, one.time, one.key) == ("event", "as_of", ("as_of", "department"))
+    assert one.column("department").categories == dataset("legal_units").column("head_office_department").categories
+
+
+def test_the_perimeter_says_nothing_but_its_month() -> None:
+    assert dataset("perimeter").names == ("month",)
+
+
 def test_authorised_hours_are_spread_by_day() -> None:
     assert authorised_by_month([(date(2020, 1, 31), date(2020, 2, 2), 30.0)]) == {
         date(2020, 1, 1): 10.0,
@@ -201,6 +306,13 @@ def test_reference_page_is_fresh() -> None:
         env={"PYTHONPATH": str(ROOT / "common"), "PYTHONIOENCODING": "utf-8"},
     ).stdout.decode("utf-8")
     assert printed == (ROOT / "docs/spec/datasets.md").read_text(encoding="utf-8")
+
+
+def test_a_long_list_of_categories_is_told_once() -> None:
+    text = page(BUILT_IN.values())
+    assert text.count("`d2a`, ") == 1
+    assert "`legal_units.head_office_department`, `establishment_departments.department`: `d01`, " in text
+    assert "Long lists" not in page([declare(MONTH, VALUE)])
 
 
 def test_reference_page_follows_the_schema() -> None:

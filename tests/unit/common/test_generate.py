@@ -222,6 +222,7 @@ def test_one_month_more_tells_the_same_past(small: Made, tmp_path: Path) -> None
 def test_small_worlds_are_made_too(tmp_path: Path) -> None:
     made = generate(tmp_path, companies=1, months=1, seed=0)
     assert made.rows["headcount"] == made.known["acoss"] == 1
+    assert made.rows.keys() == {name for names in PARTNERS.values() for name in names} < BUILT_IN.keys()
     assert made.first_month == made.last_month == "2021-04"
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == sorted(FILES)
 

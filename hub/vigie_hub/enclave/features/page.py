@@ -4,7 +4,7 @@ from typing import Final
 
 from vigie.datasets import BUILT_IN
 from vigie_hub.enclave.features.accounts import VALID_MONTHS
-from vigie_hub.enclave.features.catalogue import catalogue_of
+from vigie_hub.enclave.features.catalogue import DATASETS_READ, catalogue_of
 from vigie_hub.enclave.features.feature import Feature, Topic
 from vigie_hub.enclave.features.history import HEADCOUNT_CARRIED, MACROS, MEAN_AT_LEAST, history_sql
 
@@ -22,6 +22,7 @@ recipient whose grant lacks one of them is not told this feature's contribution 
 - Accounts count from `available_from` for {valid} months, until the next ones replace them.
 - A dataset that the convention declares by its columns has one feature for each column but its time: the value in the
   newest row usable by the end of the month; a date is told as its age in months.
+- These built-in datasets have no feature; a purpose may list them, and they add nothing: {idle}.
 - Whether a company is in proceedings is no feature: it decides who is trained on and who is given a level.
 
 """
@@ -30,7 +31,8 @@ recipient whose grant lacks one of them is not told this feature's contribution 
 def page() -> str:
     """The page as Markdown: the catalogue by topic, then the SQL that makes a company's history."""
     catalogue = catalogue_of(BUILT_IN.values())
-    lines = [_HEAD.format(carried=HEADCOUNT_CARRIED, least=MEAN_AT_LEAST, valid=VALID_MONTHS)]
+    idle = ", ".join(f"`{name}`" for name in BUILT_IN if name not in DATASETS_READ | {"proceedings"})
+    lines = [_HEAD.format(carried=HEADCOUNT_CARRIED, least=MEAN_AT_LEAST, valid=VALID_MONTHS, idle=idle)]
     for topic in Topic:
         lines += [f"## {topic.value}\n\n", "| feature | unit | labels | sources | sens | meaning | SQL |\n"]
         lines += ["|---|---|---|---|---|---|---|\n"]

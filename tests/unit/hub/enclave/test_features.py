@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,10 @@ from support.panel import ALL, group, same_bits, scored, table
 from vigie.datasets import BUILT_IN, Column, ColumnType, Dataset
 from vigie.errors import MalformedConvention
 from vigie_hub.enclave.features import BUILT_IN_FEATURES, catalogue_of, connect
+from vigie_hub.enclave.features.catalogue import DATASETS_READ
 from vigie_hub.enclave.features.page import page
 from vigie_hub.enclave.months import month_text, parse_month
+from vigie_hub.enclave.reading import known_companies
 
 A, B = "000000001", "900000002"
 MONTHS = [month_text(month) for month in range(parse_month("2019-01"), parse_month("2020-12") + 1)]
@@ -233,6 +236,69 @@ def test_a_purpose_has_the_features_whose_sources_it_reads() -> None:
     names = catalogue_of([BUILT_IN["debts"], BUILT_IN["headcount"]]).names
     assert "debt_per_head" in names
     assert "debt_ratio" not in names
+
+
+WITHOUT_FEATURES = sorted(BUILT_IN.keys() - DATASETS_READ - {"proceedings"})
+
+
+def test_a_built_in_dataset_without_features_adds_none_and_is_not_a_declared_one() -> None:
+    assert WITHOUT_FEATURES == [
+        "accounts",
+        "ccsf",
+        "establishment_departments",
+        "legal_units",
+        "payment_delays",
+        "perimeter",
+        "state_guaranteed_loans",
+        "tax_accounts",
+    ]
+    assert not {source for feature in ALL.features for source in feature.datasets} & set(WITHOUT_FEATURES)
+    assert ALL.declared == {}
+    assert ALL.names == catalogue_of(BUILT_IN[name] for name in BUILT_IN if name not in WITHOUT_FEATURES).names
+    alone = catalogue_of(BUILT_IN[name] for name in WITHOUT_FEATURES)
+    assert alone.features == ()
+    assert alone.declared == {}
+
+
+def test_a_dataset_without_features_changes_no_bit_and_makes_no_history_longer() -> None:
+    """Its rows are far older than any other: were they looked at, the first month and the marks would move."""
+    heads = [(A, month, 10 + place) for place, month in enumerate(MONTHS)]
+    before = {
+        "headcount": table("headcount", heads),
+        "contributions": table("contributions", [(A, month, 0.1 * place) for place, month in enumerate(MONTHS)]),
+        "debts": table("debts", [(A, month, 0.3 * place, 0.7) for place, month in enumerate(MONTHS)]),
+    }
+    old = "2011-01"
+    others: dict[str, list[tuple[Any, ...]]] = {
+        "ccsf": [(A, "2011-01-15", "opened")],
+        "accounts": [(A, "2010-05-31", old, "diane")],
+        "payment_delays": [(A, old, 12, 0.5), (B, old, 3)],
+        "legal_units": [(A, old, "j", 62, 620, 6202, 1, 5710, "2001-01-01", True, "d2a", False, 3)],
+        "establishment_departments": [(A, old, "d2a", 2), (A, old, "d971", 1)],
+        "tax_accounts": [(A, "2010-05-31", old, 12, 1e6)],
+        "state_guaranteed_loans": [(A, old, True), (B, old, False)],
+        "perimeter": [(A, old)],
+    }
+    assert sorted(others) == WITHOUT_FEATURES
+    without = catalogue_of(BUILT_IN[name] for name in BUILT_IN if name not in WITHOUT_FEATURES)
+    plain = group(before, "2020-12", catalogue=without, last_training="2019-06")
+    listed = group(before, "2020-12", last_training="2019-06")
+    delivered = group(
+        {**before, **{name: table(name, rows) for name, rows in others.items()}}, "2020-12", last_training="2019-06"
+    )
+    for found in (listed, delivered):
+        assert found.keys.equals(plain.keys)
+        assert same_bits(found.scored, plain.scored)
+        assert same_bits(found.candidates, plain.candidates)
+        assert found.first == plain.first == parse_month("2019-01")
+        assert found.in_default.tolist() == plain.in_default.tolist()
+
+
+def test_a_row_of_the_perimeter_makes_no_company_known() -> None:
+    month, keys = pa.array([240], pa.date32()), pa.array([bytes(16)], pa.binary(16))
+    assert len(known_companies(pa.table({"pseudonym": keys, "month": month}), BUILT_IN["perimeter"])) == 0
+    loans = pa.table({"pseudonym": keys, "as_of": month, "active": [False]})
+    assert known_companies(loans, BUILT_IN["state_guaranteed_loans"]).to_pylist() == [bytes(16)]
 
 
 def test_labels_are_those_of_the_sources() -> None:
