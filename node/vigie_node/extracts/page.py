@@ -34,7 +34,9 @@ def _section(kind: Kind) -> str:
     ]
     for name, checks in (("rejects", kind.rejects), ("skipped", kind.skips), ("warnings", kind.warnings)):
         if checks:
-            listed = ", ".join(dict.fromkeys(f"`{one.rule}`" + (f" ({one.column})" if one.column else "") for one in checks))
+            listed = ", ".join(
+                dict.fromkeys(f"`{one.rule}`" + (f" ({one.column})" if one.column else "") for one in checks)
+            )
             lines.append(f"- {name}: {listed}")
     for layout in kind.layouts:
         lines += _layout(layout)
