@@ -69,6 +69,7 @@ class Field:
         upstream: name of the column in the real system's own output, empty when it has none.
         meaning: what it holds, for the documentation.
         stored: it is a column of the typed table, and not only of use to derived ones.
+        lenient: a cell that is not of the grammar becomes null and is counted as a warning; its row is kept.
     """
 
     name: str
@@ -79,6 +80,12 @@ class Field:
     upstream: str = ""
     meaning: str = ""
     stored: bool = True
+    lenient: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that cannot be carried out: what is not stored cannot be counted."""
+        if self.lenient and not (self.stored and self.nullable):
+            raise ValueError(f"the lenient field {self.name} must be stored and nullable")
 
     def found_in(self, header: list[str]) -> int | None:
         """Place of the column in a header whose names are plain already (see :func:`headers.plain`), or None."""
@@ -140,6 +147,7 @@ class Layout:
         recognised: headers that tell this layout from others when ``fields`` are not in the header of the file itself.
         account_date: the date (a typed column) at which the account is looked up in ``admin_urssaf``, for layouts
             without SIRET.
+        exact: the header must be today's names of the fields, letter by letter and in this order.
     """
 
     name: str
@@ -148,6 +156,7 @@ class Layout:
     reshape: Callable[[list[str]], Reshape] | None = None
     recognised: tuple[str, ...] = ()
     account_date: str = ""
+    exact: bool = False
 
     def required(self) -> list[str]:
         """Today's names of the columns that a file must have."""
