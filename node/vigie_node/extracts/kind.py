@@ -184,6 +184,8 @@ class Kind:
         warnings: rules that are counted and change nothing.
         stock: a new file replaces all earlier data of the kind (*stock*); else it is added (*flux*).
         whole_line: with a reshaping layout, one bad cell rejects its whole line and rows are counted by line.
+        within_perimeter: rows of companies outside the perimeter are skipped, when there is one; false for what the
+            perimeter itself is computed from.
     """
 
     name: str
@@ -200,6 +202,7 @@ class Kind:
     warnings: tuple[Check, ...] = ()
     stock: bool = True
     whole_line: bool = False
+    within_perimeter: bool = True
 
     def columns(self) -> dict[str, str]:
         """Name → SQL type of every typed column, in order, without ``file`` and ``line``."""
