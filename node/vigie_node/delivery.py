@@ -155,7 +155,7 @@ class Delivery:
         readings: dict[str, Reading] = {}
         for kind in sorted(given, key=lambda name: (name not in (ACCOUNTS, FILTER), list(KINDS).index(name))):
             progress(", ".join(source.name for source in given[kind]))
-            perimeter = f'"{FILTER}"' if FILTER in readings and KINDS[kind].filtered else ""
+            perimeter = f'"{FILTER}"' if FILTER in readings and KINDS[kind].within_perimeter else ""
             readings[kind] = read(KINDS[kind], given[kind], workspace, perimeter=perimeter)
             self.extracts.append(Report.of_reading(readings[kind]))
         self.checked += [

@@ -97,7 +97,7 @@ class Judge:
             return Counter()
         names = ", ".join(f'count("{one.name}")' for one in self._lenient)
         (typed,) = self._connection.execute(
-            f'SELECT {names} FROM "{self._kind.name}" WHERE file = {number:d}'
+            f'SELECT {names} FROM "{self._kind.store}" WHERE file = {number:d}'
         ).fetchall()
         found: Counter[str] = Counter()
         for one, kept in zip(self._lenient, typed, strict=True):
@@ -267,7 +267,7 @@ class Judge:
         rules += [further(check, skips=False) for check in self._kind.rejects]
         if self._layout.account_date:
             rules.append(_Rule("account_without_siret", "", "", "siret IS NULL", skips=True))
-        if self._perimeter and self._kind.company:
+        if self._perimeter and self._kind.company and self._kind.within_perimeter:
             outside = f"NOT EXISTS (SELECT 1 FROM {self._perimeter} p WHERE p.siren = {self._kind.company})"
             rules.append(_Rule("outside_perimeter", "", "", outside, skips=True))
         rules += [further(check, skips=True) for check in self._kind.skips]

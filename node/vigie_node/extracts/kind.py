@@ -204,10 +204,11 @@ class Kind:
         warnings: rules that are counted and change nothing.
         stock: a new file replaces all earlier data of the kind (*stock*); else it is added (*flux*).
         whole_line: with a reshaping layout, one bad cell rejects its whole line and rows are counted by line.
-        filtered: rows of companies outside the perimeter are skipped; not for what the perimeter is made from.
         unnested: columns of lists that are kept one row a line, and shown one row an item → name of an item's column;
             items of a row that stand at the same place belong together, and those without the first column are none.
         afterwards: SQL that is run once all sources of the kind have been read.
+        within_perimeter: rows of companies outside the perimeter are skipped, when there is one; false for what the
+            perimeter itself is computed from.
     """
 
     name: str
@@ -224,7 +225,6 @@ class Kind:
     warnings: tuple[Check, ...] = ()
     stock: bool = True
     whole_line: bool = False
-    filtered: bool = True
     unnested: tuple[tuple[str, str], ...] = ()
     afterwards: str = ""
 
@@ -241,6 +241,8 @@ class Kind:
         )
         first = self.unnested[0][1]
         return f'SELECT * FROM (SELECT {FILE}, {LINE}, {columns} FROM "{self.store}") WHERE "{first}" IS NOT NULL'
+
+    within_perimeter: bool = True
 
     def columns(self) -> dict[str, str]:
         """Name → SQL type of every typed column, in order, without ``file`` and ``line``."""
