@@ -8,14 +8,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from vigie.datasets.accounts import ACCOUNTS
+from vigie.datasets.ccsf import CCSF
 from vigie.datasets.contributions import CONTRIBUTIONS
 from vigie.datasets.debts import DEBTS
+from vigie.datasets.establishment_departments import ESTABLISHMENT_DEPARTMENTS
 from vigie.datasets.headcount import HEADCOUNT
+from vigie.datasets.legal_units import LEGAL_UNITS
+from vigie.datasets.payment_delays import PAYMENT_DELAYS
 from vigie.datasets.payment_plans import PAYMENT_PLANS
+from vigie.datasets.perimeter import PERIMETER
 from vigie.datasets.proceedings import PROCEEDINGS
 from vigie.datasets.ratios import RATIOS
 from vigie.datasets.schema import LABELS, PSEUDONYM, PSEUDONYM_BYTES, SIREN, Column, ColumnType, Dataset, Grain
 from vigie.datasets.short_time_work import SHORT_TIME_WORK
+from vigie.datasets.state_guaranteed_loans import STATE_GUARANTEED_LOANS
+from vigie.datasets.tax_accounts import TAX_ACCOUNTS
 from vigie.errors import Missing
 
 __all__ = [
@@ -32,7 +40,27 @@ __all__ = [
 ]
 
 BUILT_IN: Final[Mapping[str, Dataset]] = MappingProxyType(
-    {one.name: one for one in (CONTRIBUTIONS, DEBTS, HEADCOUNT, PAYMENT_PLANS, PROCEEDINGS, SHORT_TIME_WORK, RATIOS)}
+    {
+        one.name: one
+        for one in (
+            # The order is that in which features are made: a new dataset comes last, none is moved.
+            CONTRIBUTIONS,
+            DEBTS,
+            HEADCOUNT,
+            PAYMENT_PLANS,
+            PROCEEDINGS,
+            SHORT_TIME_WORK,
+            RATIOS,
+            CCSF,
+            ACCOUNTS,
+            PAYMENT_DELAYS,
+            LEGAL_UNITS,
+            ESTABLISHMENT_DEPARTMENTS,
+            TAX_ACCOUNTS,
+            STATE_GUARANTEED_LOANS,
+            PERIMETER,
+        )
+    }
 )
 """The built-in datasets by name, at their newest schema, in the order in which features are made."""
 
