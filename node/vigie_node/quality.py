@@ -56,6 +56,9 @@ class Report:
     Attributes:
         dataset: name of the dataset.
         parsed: rows read; always ``valid + rejected + skipped``.
+        valid: rows read that are in what will be sent.
+        rows: rows that will be sent; the same for a canonical file, another number where rows are summed or spread.
+        without: extracts that would add to the dataset and were not given.
         rules: rejections and skips per rule (a row counts once, under the first rule that it breaks).
         warnings: rows per warning; they are sent all the same.
         rejections: where rejected rows are, at most :data:`KEPT`.
@@ -71,6 +74,8 @@ class Report:
     valid: int = 0
     rejected: int = 0
     skipped: int = 0
+    rows: int = 0
+    without: tuple[str, ...] = ()
     rules: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     rejections: list[Finding] = field(default_factory=list)
@@ -100,6 +105,8 @@ class Report:
             "lines_valid": self.valid,
             "lines_rejected": self.rejected,
             "lines_skipped": self.skipped,
+            "rows": self.rows,
+            "without": list(self.without),
             "is_fatal": False,
             "summary": self.summary(),
             "rules": dict(sorted(self.rules.items())),

@@ -99,6 +99,10 @@ def show(report: Report) -> None:
         f"  {report.companies} companies, {report.first or '-'} to {report.last or '-'}; "
         f"parsed {report.parsed} = valid {report.valid} + rejected {report.rejected} + skipped {report.skipped}"
     )
+    if report.rows != report.valid:
+        console.show(f"  {report.rows} rows will be sent, made from the valid ones")
+    for kind in report.without:
+        console.show(f"  made without {kind}, which was not given")
     for rule, rows in report.rules.most_common():
         console.show(f"  rejected or skipped: {rule}: {rows}")
     for finding in report.rejections[:SHOWN]:
