@@ -9,6 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
+from io import BufferedWriter
 from pathlib import Path
 
 from vigie.errors import StateError
@@ -27,13 +28,27 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     Raises:
         OSError: the disk refuses; what was at ``path`` before is still there.
     """
+    with replacing(path, mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BufferedWriter]:
+    """What is written inside is at ``path`` afterwards, whole; on any exception nothing of it is.
+
+    Args:
+        path: where; its folder exists. A file that is there already is replaced.
+        mode: permissions of the new file, whatever the umask or the file that was there before.
+
+    Raises:
+        OSError: the disk refuses; what was at ``path`` before is still there.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         temporary.replace(path)

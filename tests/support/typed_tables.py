@@ -1,7 +1,7 @@
 """Typed tables of extracts as a reader leaves them, filled from a few rows that a test writes down."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
@@ -23,7 +23,9 @@ def typed(workspace: Workspace, name: str, rows: Rows) -> Reading:
     for line, row in enumerate(rows, start=2):
         assert set(row) <= set(names), f"no such column: {sorted(set(row) - set(names))}"
         cells = {"file": 0, "line": line} | dict(row)
-        workspace.connection.execute(f"INSERT INTO {reading.table} VALUES ({places})", [cells.get(one) for one in names])
+        workspace.connection.execute(
+            f"INSERT INTO {reading.table} VALUES ({places})", [cells.get(one) for one in names]
+        )
     return counted(reading, len(rows))
 
 
@@ -53,5 +55,3 @@ def counted(reading: Reading, rows: int) -> Reading:
 def all_rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]:
     """Every row of a table, sorted."""
     return connection.execute(f'SELECT * FROM "{table}" ORDER BY ALL').fetchall()
-
-

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from itertools import islice
+from typing import Final
 
 from vigie.datasets import SIREN, Column, ColumnType, Dataset
 from vigie.errors import ExtractError
@@ -9,7 +11,10 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe
 from vigie_node.extracts.canonical import Checked, describe
 from vigie_node.extracts.reading import Reading
 from vigie_node.extracts.workspace import Workspace
-from vigie_node.quality import KEPT, Finding, Report
+from vigie_node.findings import Finding, Findings
+from vigie_node.quality import Report
+
+_AT_ONCE: Final = 10_000
 
 
 def make_all(
@@ -46,7 +51,9 @@ def _make(recipe: Recipe, given: Given) -> Checked:
     try:
         made = recipe.make(given)
         columns = ", ".join(f'{_wire(column)} AS "{column.name}"' for column in dataset.columns)
-        given.connection.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT {SIREN}, {columns} FROM ({made.select}) m')
+        given.connection.execute(
+            f'CREATE OR REPLACE TABLE "{table}" AS SELECT {SIREN}, {columns} FROM ({made.select}) m'
+        )
     finally:
         given.sweep()
     report = _report(recipe, given, made)
@@ -82,7 +89,8 @@ def _report(recipe: Recipe, given: Given, made: Made) -> Report:
     report = Report(
         recipe.dataset.name,
         files=tuple(name for reading in used for name in reading.files),
-        without=tuple(kind for kind in recipe.uses if not given.has(kind)),
+        notes=[f"made without {kind}, which was not given" for kind in recipe.uses if not given.has(kind)],
+        rejections=_rejections(recipe, given, used),
     )
     for reading in used:
         report.parsed += reading.parsed
@@ -91,11 +99,21 @@ def _report(recipe: Recipe, given: Given, made: Made) -> Report:
         for (rule, column), rows in reading.rules.items():
             report.rules[f"{rule}:{column}" if column else rule] += rows
         report.warnings.update(reading.warnings)
-        room = KEPT - len(report.rejections)
-        report.rejections += [Finding(**one.__dict__) for one in reading.findings.first(room)] if room else []
     for rule, rows in made.left_out.items():
         if rows:
             report.rules[rule] += rows
             report.skipped += rows
     report.valid = report.parsed - report.rejected - report.skipped
     return report
+
+
+def _rejections(recipe: Recipe, given: Given, used: Sequence[Reading]) -> list[Finding] | Findings:
+    """The rejected rows of all extracts that went in."""
+    if len(used) == 1:
+        return used[0].findings
+    together = Findings(given.connection, table_of(recipe.dataset))
+    for reading in used:
+        found = iter(reading.findings)
+        while some := list(islice(found, _AT_ONCE)):
+            together.add_all(some)
+    return together

@@ -1,21 +1,28 @@
 """``vigie-node check FILE…``: what is right and wrong with extracts, before anything leaves. Needs no key and no hub."""
 
+import io
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vigie import durable
 from vigie.cli import console
 from vigie.convention import Convention
 from vigie.datasets import BUILT_IN, Dataset
-from vigie.errors import ExtractError
+from vigie.errors import ExtractError, InputError
 from vigie_node.cli.options import AsJson
 from vigie_node.extracts.canonical import Checked, check, dataset_name
 from vigie_node.folder import LockedNode
-from vigie_node.quality import SHOWN, Report, dump
+from vigie_node.quality import SHOWN, Report, write_json, write_page
 
 Files = Annotated[list[Path], typer.Argument(help="Canonical files, <dataset>.parquet or <dataset>.csv.")]
 AsDataset = Annotated[str | None, typer.Option("--dataset", help="Dataset of the files, when their names do not say.")]
+SaveAs = Annotated[
+    Path | None, typer.Option("--report", help="Save the whole report as this name with .json and .html.")
+]
 MaybeFolder = Annotated[
     Path | None, typer.Option("--folder", "-f", envvar="VIGIE_NODE", help="The node's folder, for its convention.")
 ]
@@ -26,30 +33,37 @@ def register(app: typer.Typer) -> None:
     app.command("check")(check_files)
 
 
-def check_files(files: Files, folder: MaybeFolder = None, dataset: AsDataset = None, as_json: AsJson = False) -> None:
+def check_files(
+    files: Files, folder: MaybeFolder = None, dataset: AsDataset = None, report: SaveAs = None, as_json: AsJson = False
+) -> None:
     """Read extracts and report every row that would not be sent, with its place and the shape of the cell."""
     convention, member = None, ""
     if folder is not None:
         node = LockedNode.look(folder)
         convention, member = node.convention, node.member
         node.close()
-    reports = []
+    with ExitStack() as opened:
+        checked = []
+        for path in files:
+            checked.append(read(path, convention, dataset))
+            opened.callback(checked[-1].connection.close)
+        reports = [one.report for one in checked]
+        if as_json:
+            write_json(reports, sys.stdout)
+        for found in [] if as_json else reports:
+            show(found)
+            if convention is not None and not convention.may_deposit(member, found.dataset):
+                owners = ", ".join(convention.datasets[found.dataset].owners)
+                console.say(f"  note: the convention lets {owners} send {found.dataset}, not {member}")
+        if report is not None:
+            for place in save(reports, report):
+                console.say(f"the whole report: {place}")
     too_many = []
-    for path in files:
-        checked = read(path, convention, dataset)
-        reports.append(checked.report)
-        allowed = 0.01 if convention is None else convention.datasets[checked.dataset.name].maximum_rejected
-        if checked.report.rejected_share > allowed:
-            too_many.append(f"{path.name} ({checked.report.rejected_share:.1%} of its rows, {allowed:.1%} are allowed)")
-        checked.connection.close()
-    if as_json:
-        console.print_json([report.to_json() for report in reports])
-    else:
-        for report in reports:
-            show(report)
-            if convention is not None and not convention.may_deposit(member, report.dataset):
-                owners = ", ".join(convention.datasets[report.dataset].owners)
-                console.say(f"  note: the convention lets {owners} send {report.dataset}, not {member}")
+    for one in checked:
+        allowed = 0.01 if convention is None else convention.datasets[one.dataset.name].maximum_rejected
+        if one.report.rejected_share > allowed:
+            said = f"{one.report.rejected_share:.1%} of its rows, {allowed:.1%} are allowed"
+            too_many.append(f"{', '.join(one.report.files)} ({said})")
     if too_many:
         raise ExtractError(
             f"too many rejected rows: {', '.join(too_many)}", hint="mend the rows listed above; nothing was sent"
@@ -84,12 +98,23 @@ def definition(name: str, convention: Convention | None, path: Path) -> Dataset:
     return found
 
 
-def save(reports: list[Report], target: Path) -> None:
-    """Keep the reports of a sending beside the node's state."""
-    from vigie import durable
+def save(reports: list[Report], target: Path) -> tuple[Path, Path]:
+    """Save reports as ``target``.json, with every rejection, and as ``target``.html, which opens without a network.
 
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    durable.write_file(target, dump(reports))
+    Raises:
+        InputError: they cannot be written there.
+    """
+    places = target.with_name(target.name + ".json"), target.with_name(target.name + ".html")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for place, write in zip(places, (write_json, write_page), strict=True):
+            with durable.replacing(place) as file:
+                text = io.TextIOWrapper(file, "utf-8")
+                write(reports, text)
+                text.detach()  # flushes, and leaves the file open: it is not durable yet
+    except OSError as error:
+        raise InputError(f"the report cannot be written to {target}", hint=f"{error.strerror}") from error
+    return places
 
 
 def show(report: Report) -> None:
@@ -99,20 +124,20 @@ def show(report: Report) -> None:
         f"  {report.companies} companies, {report.first or '-'} to {report.last or '-'}; "
         f"parsed {report.parsed} = valid {report.valid} + rejected {report.rejected} + skipped {report.skipped}"
     )
-    if report.rows != report.valid:
+    if report.rows != report.valid and not report.extract:
         console.show(f"  {report.rows} rows will be sent, made from the valid ones")
-    for kind in report.without:
-        console.show(f"  made without {kind}, which was not given")
     for rule, rows in report.rules.most_common():
         console.show(f"  rejected or skipped: {rule}: {rows}")
-    for finding in report.rejections[:SHOWN]:
+    for finding in report.shown():
         console.show(
             f"    {finding.file}, line {finding.line}, column {finding.column or '(row)'}: {finding.rule}, "
             f"cell like {finding.shape or '-'}"
         )
-    if len(report.rejections) > SHOWN:
-        console.show(f"    … and {len(report.rejections) - SHOWN} more; --json lists them")
+    if report.rejected > SHOWN:
+        console.show(f"    … and {report.rejected - SHOWN} more; the saved report (--report) and --json list them all")
     for warning, rows in report.warnings.most_common():
         console.show(f"  warning: {warning}: {rows}")
+    for note in report.notes:
+        console.show(f"  note: {note}")
     sent = ", ".join(f"{column['name']} ({column['empty']:.0%} empty)" for column in report.columns)
     console.show(f"  will be sent, by company under a pseudonym: {sent}")

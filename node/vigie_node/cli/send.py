@@ -59,7 +59,7 @@ def send(
         names = [one.dataset.name for one in checked]
         if len(set(names)) != len(names):
             raise InputError("two files are of the same dataset", hint="a lot holds one dataset: send one file of each")
-        save([one.report for one in checked], folder / "reports" / f"{period}-{'-'.join(sorted(names))[:100]}.json")
+        save([one.report for one in checked], folder / "reports" / f"{period}-{'-'.join(sorted(names))[:100]}")
         sent = asyncio.run(_send(node, checked, terms))
         said = [_said(node, one, result) for one, result in zip(checked, sent, strict=True)]
     finally:
@@ -143,7 +143,7 @@ def _said(node: Node, checked: Checked, sent: Sent) -> dict[str, Any]:
         "segments": body.segments,
         "segments_sent": sent.segments_sent,
         "bytes": body.bytes,
-        "quality": checked.report.to_json() | {"rejections": len(checked.report.rejections)},
+        "quality": checked.report.to_json() | {"rejections": checked.report.rejected},
     }
 
 

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from vigie.datasets import SIREN, Column, ColumnType, Dataset
 from vigie.errors import ExtractError
-from vigie_node.quality import KEPT, Finding, Report, shape_of
+from vigie_node.findings import Findings, shape_sql
+from vigie_node.quality import Report
 
 FORMATS = (".parquet", ".csv")
 
@@ -279,22 +280,18 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def _places(
     connection: duckdb.DuckDBPyConnection, report: Report, rules: list[tuple[str, str, str]], path: Path
 ) -> None:
-    rows = connection.execute(f"SELECT line, rule FROM broken ORDER BY line LIMIT {KEPT}").fetchall()
-    cells: dict[int, str | None] = {}
-    for number, (_, column, _) in enumerate(rules):
-        found = connection.execute(
-            f'SELECT r.line, CAST(r."{column}" AS VARCHAR) FROM raw r JOIN '
-            f"(SELECT line FROM broken WHERE rule = {number} ORDER BY line LIMIT {KEPT}) b ON b.line = r.line"
-        ).fetchall()
-        cells.update(found)
-    report.rejections = [
-        Finding(path.name, line, rules[rule][1], rules[rule][0], shape_of(cells.get(line))) for line, rule in rows
-    ]
-    twice = connection.execute(
-        f"SELECT line FROM repeated WHERE rule = 'repeated_key' ORDER BY line LIMIT {KEPT - len(rows)}"
-    ).fetchall()
-    report.rejections.extend(Finding(path.name, line, "", "repeated_key", "") for (line,) in twice)
-    report.rejections.sort(key=lambda finding: finding.line)
+    """Keep the place of every rejected row, and the shape of the cell that it was rejected for."""
+    words = " ".join(f"WHEN {number} THEN '{rule}'" for number, (rule, _, _) in enumerate(rules))
+    columns = " ".join(f"WHEN {number} THEN '{column}'" for number, (_, column, _) in enumerate(rules))
+    cells = " ".join(f'WHEN {number} THEN CAST(r."{column}" AS VARCHAR)' for number, (_, column, _) in enumerate(rules))
+    findings = Findings(connection, report.dataset)
+    found = connection.sql(
+        f'SELECT b.line, CASE b.rule {columns} END AS "column", CASE b.rule {words} END AS rule, '
+        f"{shape_sql(f'(CASE b.rule {cells} END)')} AS shape FROM broken b JOIN raw r ON r.line = b.line "
+        "UNION ALL SELECT line, '', rule, '' FROM repeated WHERE rule = 'repeated_key'"
+    ).to_arrow_table()
+    findings.add(found.add_column(0, "file", pa.array([path.name] * len(found), pa.string())))
+    report.rejections = findings
 
 
 def _luhn(name: str) -> str:
@@ -306,9 +303,7 @@ def _luhn(name: str) -> str:
     return f"({' + '.join(terms)}) % 10 <> 0"
 
 
-def describe(
-    connection: duckdb.DuckDBPyConnection, report: Report, dataset: Dataset, table: str = "valid"
-) -> None:
+def describe(connection: duckdb.DuckDBPyConnection, report: Report, dataset: Dataset, table: str = "valid") -> None:
     """Complete a report whose rows are counted: companies, span of time, each column's empty and implausible cells.
 
     Args:

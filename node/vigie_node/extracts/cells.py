@@ -55,13 +55,10 @@ _MONTHS: Final = (
 
 def _month_name(x: str) -> str:
     """SQL of the number of the month whose English or French short name stands between day and year."""
-    word = f"upper(regexp_extract({x}, '^[0-9]{{{{1,2}}}}(.*?)[.]?[0-9]{{{{4}}}}$', 1))".replace("{{", "{").replace(
-        "}}", "}"
-    )
-    branches = " ".join(
-        f"WHEN {', '.join(repr(name) for name in names)} THEN {number}" for number, names in enumerate(_MONTHS, start=1)
-    )
-    return f"CASE {word} {branches} END"
+    word = f"upper(regexp_extract({x}, '^[0-9]{{1,2}}(.*?)[.]?[0-9]{{4}}$', 1))"
+    pairs = [(name, number) for number, names in enumerate(_MONTHS, start=1) for name in names]
+    names, numbers = ", ".join(f"'{name}'" for name, _ in pairs), ", ".join(str(number) for _, number in pairs)
+    return f"map([{names}], [{numbers}])[{word}]"
 
 
 def _named_date(x: str) -> str:

@@ -58,6 +58,7 @@ DEBIT: Final = Kind(
         ),
     ),
     company="left(siret, 9)",
+    time="treated",
     warnings=(
         Check("irregular_period", "period", "period_irregular"),
         Check("unknown_code", "operation", "TRY_CAST(operation AS INTEGER) NOT IN (1, 2, 3, 4, 5, 11, 12, 13, 14, 15)"),

@@ -167,6 +167,7 @@ class Kind:
         layouts: newest first.
         derived: columns that follow from the fields, in order; a later one may use an earlier one.
         company: SQL over typed columns that gives the SIREN of a row (text of nine digits), empty when rows have none.
+        time: the typed date by which the freshness of a file is told, empty when there is none.
         rejects: further rules that reject a row, after those of its cells.
         skips: rules that leave a sound row out (not rejected, counted as skipped).
         warnings: rules that are counted and change nothing.
@@ -182,6 +183,7 @@ class Kind:
     layouts: tuple[Layout, ...]
     derived: tuple[Derived, ...] = ()
     company: str = ""
+    time: str = ""
     rejects: tuple[Check, ...] = ()
     skips: tuple[Check, ...] = ()
     warnings: tuple[Check, ...] = ()

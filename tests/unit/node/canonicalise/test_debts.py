@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support.golden import SAMPLES, golden_table
 from support.typed_tables import all_rows, selected, typed
-
 from vigie_node.canonicalise import canonicalise
 from vigie_node.canonicalise.debts import clean_debit
 from vigie_node.extracts.reading import read
@@ -23,7 +22,9 @@ Event = dict[str, Any]
 LAST = date(2021, 6, 1)
 
 
-def event(month: int, employee: str, employer: str = "0", *, sequence: int = 1, gap: str = "101", **other: Any) -> Event:
+def event(
+    month: int, employee: str, employer: str = "0", *, sequence: int = 1, gap: str = "101", **other: Any
+) -> Event:
     """A row of the extract that counts from a month of 2021."""
     row = {
         "siret": "11111111100001",
@@ -88,10 +89,10 @@ def test_what_is_merged_or_comes_later_is_counted(workspace: Workspace) -> None:
 _MONTHS = st.integers(1, 8).map(lambda month: date(2021, month, 1))
 _EVENTS = st.lists(
     st.builds(
-        lambda siret, gap, month, sequence, employee, employer: event(
-            1, "0", gap=gap, siret=siret, sequence=sequence, counted_from=month
-        )
-        | {"employee_share": Decimal(employee) / 100, "employer_share": Decimal(employer) / 100},
+        lambda siret, gap, month, sequence, employee, employer: (
+            event(1, "0", gap=gap, siret=siret, sequence=sequence, counted_from=month)
+            | {"employee_share": Decimal(employee) / 100, "employer_share": Decimal(employer) / 100}
+        ),
         st.sampled_from(["00000000100001", "00000000100002", "99999999900001"]),
         st.sampled_from(["101", "201"]),
         _MONTHS,
