@@ -9,9 +9,9 @@ from typing import Final
 
 DEPARTMENTS: Final = (
     *(f"{number:02d}" for number in range(1, 20)),
-    "2A",
-    "2B",
-    *(str(number) for number in range(21, 96)),
+    *(str(number) for number in range(21, 30)),
+    *("2A", "2B"),
+    *(str(number) for number in range(30, 96)),
     *("971", "972", "973", "974", "975", "976", "977", "978"),
     *("981", "984", "986", "987", "988", "989"),
 )

@@ -29,13 +29,38 @@ Known labels: {labels}. Names match `[a-z][a-z0-9_]{{0,62}}`.
 | category | int16 | string |
 """
 
+_INLINE: Final = 30
+"""A longer list of categories is told once, at the end."""
+
+_LISTS: Final = """
+## Long lists of categories
+
+A département is `d` and its code in lower case: `d2a` is 2A, `d971` is 971.
+"""
+
 _GRAIN: Final = {"month": "one row per company and month", "year": "one row per company and year", "event": "events"}
 
 
 def page(datasets: Iterable[Dataset]) -> str:
     """The page as Markdown, one section per dataset in the order given."""
+    listed = list(datasets)
     head = _HEAD.format(labels=", ".join(f"`{label}`" for label in sorted(LABELS)))
-    return head + "".join(_section(one) for one in datasets)
+    return head + "".join(_section(one) for one in listed) + _long_lists(listed)
+
+
+def _long_lists(datasets: list[Dataset]) -> str:
+    """Each long list of categories once, with the columns that have it; nothing when there is none."""
+    users: dict[tuple[str, ...], list[str]] = {}
+    for one in datasets:
+        for column in one.columns:
+            if len(column.categories) > _INLINE:
+                users.setdefault(column.categories, []).append(f"`{one.name}.{column.name}`")
+    lines = [f"\n{', '.join(names)}: {_names(categories)}.\n" for categories, names in users.items()]
+    return "".join([_LISTS, *lines]) if lines else ""
+
+
+def _names(categories: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in categories)
 
 
 def _section(one: Dataset) -> str:
@@ -58,8 +83,10 @@ def _section(one: Dataset) -> str:
 
 def _row(column: Column) -> str:
     kind = column.type.value
-    if column.categories:
-        kind += ": " + ", ".join(f"`{name}`" for name in column.categories)
+    if len(column.categories) > _INLINE:
+        kind += f": {len(column.categories)} names, [listed below](#long-lists-of-categories)"
+    elif column.categories:
+        kind += f": {_names(column.categories)}"
     cells = (
         f"`{column.name}`",
         kind,

@@ -86,7 +86,8 @@ def generate(
     _check("blocks_at_once", blocks_at_once, 1, 1024)
     world = World.draw(seed, last - months + 1, months)
     sirens = Sirens(seed)
-    rows = dict.fromkeys(BUILT_IN, 0)
+    made_here = {name for names in PARTNERS.values() for name in names}
+    rows = {name: 0 for name in BUILT_IN if name in made_here}
     known = dict.fromkeys(PARTNERS, 0)
     failures = 0
     with ExitStack() as stack:

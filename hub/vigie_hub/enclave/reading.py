@@ -100,7 +100,7 @@ def merge(connection: duckdb.DuckDBPyConnection, lots: Sequence[LotRows]) -> pa.
         Refused: claim ``rows``: two rows of one key in one lot, or of two partners.
     """
     definition = lots[0].lot.definition
-    key = ", ".join((PSEUDONYM, *definition.key))
+    key = ", ".join(f'"{name}"' for name in (PSEUDONYM, *definition.key))
     owners: dict[str, list[LotRows]] = {}
     for lot in sorted(lots, key=_precedence):
         owners.setdefault(lot.lot.body.partner, []).append(lot)

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import hashlib
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -34,7 +35,7 @@ def declare(*columns: Column, time: str = "month", grain: str = "month") -> Data
 # Built in
 
 
-def test_built_in_are_the_seven_of_the_agreement() -> None:
+def test_built_in_datasets_keep_their_order_and_new_ones_come_last() -> None:
     assert list(BUILT_IN) == [
         "contributions",
         "debts",
@@ -43,6 +44,14 @@ def test_built_in_are_the_seven_of_the_agreement() -> None:
         "proceedings",
         "short_time_work",
         "ratios",
+        "ccsf",
+        "accounts",
+        "payment_delays",
+        "legal_units",
+        "establishment_departments",
+        "tax_accounts",
+        "state_guaranteed_loans",
+        "perimeter",
     ]
     assert all(dataset(name) is one for name, one in BUILT_IN.items())
 
@@ -56,11 +65,44 @@ def test_unknown_dataset_or_schema_is_missing(name: str, schema: int) -> None:
 
 def test_labels_follow_the_owners_and_public_data_has_none() -> None:
     labels = {name: one.labels for name, one in BUILT_IN.items()}
-    assert labels["headcount"] == labels["proceedings"] == frozenset()
-    assert labels["debts"] == labels["contributions"] == labels["payment_plans"] == {"urssaf"}
+    public = ["headcount", "proceedings", "accounts", "payment_delays", "legal_units", "establishment_departments"]
+    assert all(labels[name] == frozenset() for name in (*public, "perimeter"))
+    assert labels["debts"] == labels["contributions"] == labels["payment_plans"] == labels["ccsf"] == {"urssaf"}
     assert labels["ratios"] == {"bdf"}
     assert labels["short_time_work"] == {"dgefp"}
-    assert {one.owner_label for one in BUILT_IN.values()} == {"urssaf", "bdf", "dgefp"}
+    assert labels["tax_accounts"] == {"fiscal"}
+    assert labels["state_guaranteed_loans"] == {"pge"}
+    owners = {name: one.owner_label for name, one in BUILT_IN.items()}
+    assert set(owners.values()) == LABELS | {""}
+    assert owners["perimeter"] == "urssaf"
+    # No column of a dataset is public beside others that are not: a reader is told all of it or nothing.
+    assert all(column.labels == one.labels for one in BUILT_IN.values() for column in one.columns)
+
+
+SEVEN = {
+    "contributions": "64d70f8d4a6fd77d",
+    "debts": "e6344d500d790a2d",
+    "headcount": "b9810ba7d7a378fa",
+    "payment_plans": "89f17ebf91788aaa",
+    "proceedings": "83bac992a60ad151",
+    "short_time_work": "6ff7d40636d423dc",
+    "ratios": "cd3e306ec71f72c8",
+}
+"""Column names and types of the first datasets, which conventions were signed over: none may move."""
+
+
+def described(one: Dataset) -> str:
+    """Everything in a schema that is agreed on, as text."""
+    columns = [
+        (column.name, str(column.type), column.unit, sorted(column.labels), column.nullable, column.categories)
+        for column in one.columns
+    ]
+    return repr((one.name, one.schema, one.grain, one.time, one.available, one.owner_label, columns, one.key))
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_first_datasets_are_what_they_were(name: str) -> None:
+    assert hashlib.sha256(described(BUILT_IN[name]).encode()).hexdigest()[:16] == SEVEN[name]
 
 
 @pytest.mark.parametrize("one", BUILT_IN.values(), ids=BUILT_IN)

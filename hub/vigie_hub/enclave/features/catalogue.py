@@ -22,6 +22,9 @@ from vigie_hub.enclave.features.workforce import WORKFORCE
 BUILT_IN_FEATURES: Final = (*WORKFORCE, *SOCIAL_DEBTS, *SHORT_TIME, *ACCOUNTS)
 """Every feature of the built-in datasets."""
 
+DATASETS_READ: Final = frozenset[str]().union(*(feature.datasets for feature in BUILT_IN_FEATURES))
+"""The built-in datasets that have a feature; the others may be listed by a purpose and add nothing to it."""
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -42,7 +45,7 @@ class Catalogue:
 
     @cached_property
     def declared(self) -> dict[str, Dataset]:
-        """The datasets without features of their own, by name."""
+        """The datasets that the convention declares by their columns, which are features as they are; by name."""
         return {name: one for name, one in self.definitions.items() if BUILT_IN.get(name) != one}
 
     def labels(self, feature: Feature) -> frozenset[str]:
@@ -52,6 +55,8 @@ class Catalogue:
 
 def catalogue_of(datasets: Iterable[Dataset]) -> Catalogue:
     """The catalogue of a purpose that reads those datasets; built-in ones first, then declared ones as listed.
+
+    A built-in dataset without a feature (see ``DATASETS_READ``) adds none: its columns are never features as they are.
 
     Raises:
         MalformedConvention: two datasets of one name, or one that has the name of a built-in and other columns.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Dataset
-from vigie_hub.enclave.features.catalogue import Catalogue
+from vigie_hub.enclave.features.catalogue import DATASETS_READ, Catalogue
 from vigie_hub.enclave.features.history import MACROS, history_sql
 from vigie_hub.enclave.months import NEVER
 
@@ -179,7 +179,12 @@ def _first_month(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, pe
 
 
 def _monthly(catalogue: Catalogue) -> list[Dataset]:
-    return [one for name, one in BUILT_IN.items() if one.grain == "month" and name in catalogue.definitions]
+    """The monthly datasets of the purpose that a feature reads: no other can make the history longer."""
+    return [
+        one
+        for name, one in BUILT_IN.items()
+        if one.grain == "month" and name in DATASETS_READ & catalogue.definitions.keys()
+    ]
 
 
 def _read(
