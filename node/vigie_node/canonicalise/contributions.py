@@ -19,6 +19,8 @@ _SPREADS: Final = f"{_LENGTH} BETWEEN 1 AND {_PARTS} AND {_PARTS} % greatest({_L
 
 
 def _make(given: Given) -> Made:
+    called, left_out = given.without("cotisation", {"period_length": f"NOT ({_SPREADS})"})
+
     def share(amount: str) -> str:
         """One rounding for all: the exact sum of twelfths of a ten-thousandth of a euro, over their number in a euro."""
         return f"CAST(sum({amount}) AS DOUBLE) / {_UNITS}.0"
@@ -29,14 +31,14 @@ def _make(given: Given) -> Made:
     # Periods are summed before they are spread: a company with many establishments is spread once.
     periods = (
         f"SELECT {company()} AS siren, period_start, period_stop, {in_parts('due')} AS due, {in_parts('paid')} AS paid "
-        f"FROM cotisation WHERE {_SPREADS} GROUP BY ALL"
+        f"FROM cotisation WHERE {called} GROUP BY ALL"
     )
     last = "CAST(period_stop - INTERVAL 1 MONTH AS DATE)"
     spread = f"SELECT siren, {months('period_start', last)} AS month, due, paid FROM ({periods})"
     return Made(
         f"SELECT siren, month, {share('due')} AS contribution_due, {share('paid')} AS contribution_paid "
         f"FROM ({spread}) GROUP BY siren, month",
-        {"period_length": given.rows("cotisation", f"NOT ({_SPREADS})")},
+        left_out,
     )
 
 

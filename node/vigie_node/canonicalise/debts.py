@@ -13,7 +13,7 @@ A month in which all is paid is 0, and a month before the first event is absent.
 from typing import Final
 
 from vigie.datasets.debts import DEBTS
-from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, later_than_period, months
+from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, later_than, months
 
 _GAP: Final = "siret, period_start, period_stop, gap"
 _EVENT: Final = f"{_GAP}, counted_from"
@@ -65,8 +65,8 @@ def clean_debit(table: str = "debit") -> str:
 
 
 def _make(given: Given) -> Made:
-    left_out = dict(later_than_period(given, "debit", "counted_from"))
-    counted = given.scratch("debits", f"SELECT * FROM debit WHERE counted_from <= {given.last}")
+    counts, left_out = given.without("debit", later_than(given, "counted_from"))
+    counted = given.scratch("debits", f"SELECT * FROM debit WHERE {counts}")
     rows = given.number(f"SELECT count(*) FROM {counted}")
     distinct = given.number(
         f"SELECT count(*) FROM (SELECT DISTINCT {_EVENT}, sequence, treated, employee_share, employer_share FROM {counted})"

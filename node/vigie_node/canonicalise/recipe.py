@@ -9,15 +9,11 @@ depends on the order in which the database meets them, so that the same extracts
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
 
 import duckdb
 
 from vigie.datasets import Dataset
 from vigie_node.extracts.reading import Reading
-
-_AFTER: Final = "after_period"
-
 
 @dataclass
 class Given:
@@ -56,10 +52,25 @@ class Given:
         reading = self.readings[kind]
         if not reading.kind.whole_line:
             return self.number(f"SELECT count(*) FROM {reading.table} WHERE {where}")
-        return self.number(
-            f"SELECT count(*) FROM (SELECT file, line FROM {reading.table} GROUP BY ALL "
-            f"HAVING bool_and(coalesce({where}, false)))"
-        )
+        hits = f"SELECT file, line, coalesce({where}, false) AS hit FROM {reading.table}"
+        return self.number(f"SELECT count(*) FROM (SELECT file, line FROM ({hits}) GROUP BY file, line HAVING bool_and(hit))")
+
+    def without(self, kind: str, rules: Mapping[str, str]) -> tuple[str, dict[str, int]]:
+        """Leave rows of an extract out by rules.
+
+        Args:
+            kind: whose rows are of one row each.
+            rules: rule → condition of the rows that it leaves out; a row counts once, under its first rule.
+
+        Returns:
+            SQL of the condition of the rows that stay, and the rows that each rule leaves out.
+        """
+        branches = " ".join(f"WHEN {sql} THEN '{rule}'" for rule, sql in rules.items())
+        rule = f"(CASE {branches} END)"
+        found = self.connection.execute(
+            f"SELECT {rule} AS rule, count(*) FROM {self.readings[kind].table} GROUP BY 1 HAVING rule IS NOT NULL"
+        ).fetchall()
+        return f"{rule} IS NULL", {name: int(count) for name, count in found}
 
     def scratch(self, name: str, select: str) -> str:
         """Keep the rows of a query in a table that goes away when the dataset is made; return its quoted name."""
@@ -151,6 +162,6 @@ def exact(amount: str, scale: int = 8) -> str:
     return f"CAST(sum(CAST({amount} AS DECIMAL(28, {scale}))) AS DOUBLE)"
 
 
-def later_than_period(given: Given, kind: str, day: str) -> Mapping[str, int]:
-    """Count the rows of an extract that are dated after the month that it is for."""
-    return {_AFTER: given.rows(kind, f"{first_of_month(day)} > {given.last}")}
+def later_than(given: Given, day: str) -> dict[str, str]:
+    """The rule that leaves out what is dated after the month that the extracts are for."""
+    return {"after_period": f"{first_of_month(day)} > {given.last}"}
