@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from vigie.errors import ExtractError
+from vigie_node.extracts.cells import NATURAL
 from vigie_node.extracts.headers import plain
 from vigie_node.extracts.kind import Check, Field, Kind, Layout, RawRows
 from vigie_node.findings import shape_sql
@@ -74,13 +75,15 @@ class Judge:
         self.absent = [
             one.header[0] for one in layout.fields if self._reshape is None and one.found_in(self._names) is None
         ]
-        used = (
-            {one.found_in(self._names) for one in layout.fields} if self._reshape is None else set(range(len(header)))
-        )
-        self.extra = [name for place, name in enumerate(header) if place not in used]
+        used = {one.found_in(self._names) for one in layout.fields}
+        self.extra = [
+            name
+            for place, name in enumerate(header)
+            if place not in used and (self._reshape is None or not layout.reads(self._names[place]))
+        ]
         self._query = ""
         self._rules: list[_Rule] = []
-        self._asked_of: tuple[pa.Schema, tuple[str, ...], bool] | None = None
+        self._asked_of: tuple[pa.Schema, tuple[str, ...], bool, frozenset[str]] | None = None
 
     def judge(self, rows: RawRows, name: str, number: int) -> Judged:
         """Type and judge rows; the valid ones are inserted into the kind's table.
@@ -95,12 +98,12 @@ class Judge:
         if self._reshape is not None:
             rows = self._reshape(RawRows(rows.cells.rename_columns(self._header), rows.lines, rows.padded))
             header = [plain(one) for one in rows.cells.column_names]
-            rows = RawRows(rows.cells.rename_columns([f"c{at}" for at in range(len(header))]), rows.lines, rows.padded)
-        self._prepare(rows.cells.schema, tuple(header), padded=rows.padded)
-        self._connection.register("block", rows.cells.append_column("line", rows.lines))
+        self._prepare(rows.cells.schema, tuple(header), padded=rows.padded, sound=rows.sound)
+        cells = rows.cells.rename_columns([f"c{at}" for at in range(len(header))])
+        self._connection.register("block", cells.append_column("line", rows.lines))
         try:
             if self._kind.whole_line:
-                return self._settle_lines(name, number, lines)
+                return self._settle_lines(name, number, lines, len(cells) - self._unpivoted_empty(cells, header))
             return self._settle_rows(name, number, lines)
         finally:
             self._connection.unregister("block")
@@ -111,28 +114,42 @@ class Judge:
         if valid == lines:
             return Judged(valid, 0, 0, Counter(), _NOTHING)
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE judged AS SELECT line, rule, {self._cell()} AS cell FROM ({self._query}) "
-            "WHERE rule IS NOT NULL"
+            f"CREATE OR REPLACE TEMP TABLE judged AS SELECT line, rule, {self._origin()} AS origin, {self._cell()} AS cell "
+            f"FROM ({self._query}) WHERE rule IS NOT NULL"
         )
         return self._judged(name, valid)
 
     def _insert(self, rows: str, number: int) -> int:
         columns = ", ".join(f'"{one}"' for one in self._kind.columns())
+        full = f' AND "{self._kind.unpivoted}" IS NOT NULL' if self._kind.unpivoted else ""
         ((valid,),) = self._connection.execute(
-            f'INSERT INTO "{self._kind.name}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL'
+            f'INSERT INTO "{self._kind.name}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL{full}'
         ).fetchall()
         return int(valid)
 
-    def _settle_lines(self, name: str, number: int, lines: int) -> Judged:
-        """A line counts once, for the first rule that one of its rows breaks."""
+    def _settle_lines(self, name: str, number: int, lines: int, full: int) -> Judged:
+        """A line counts once, for the first rule that one of its rows breaks; nearly all blocks break none."""
+        if self._insert(f"({self._query})", number) == full:
+            return Judged(lines, 0, 0, Counter(), _NOTHING)
+        # The least of a line's rows by rule and place: the cell that is shown is the one that the rule is about.
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE judged AS SELECT line, min(rule) AS rule, arg_min(cell, rule) AS cell FROM "
-            f"(SELECT line, rule, {self._cell()} AS cell FROM ({self._query}) WHERE rule IS NOT NULL) GROUP BY line"
+            "CREATE OR REPLACE TEMP TABLE judged AS SELECT line, found.rule, found.origin, found.cell FROM (SELECT line, "
+            f"min({{'rule': rule, 'origin': {self._origin()}, 'cell': {self._cell()}}}) AS found FROM ({self._query}) "
+            "WHERE rule IS NOT NULL GROUP BY line)"
         )
-        ((bad,),) = self._connection.execute("SELECT count(*) FROM judged").fetchall()
-        sound = f"({self._query})" if not bad else f"({self._query}) q ANTI JOIN judged USING (line)"
-        self._insert(sound, number)
+        ((bad, first, last),) = self._connection.execute("SELECT count(*), min(line), max(line) FROM judged").fetchall()
+        if bad:
+            self._connection.execute(
+                f'DELETE FROM "{self._kind.name}" WHERE file = {number:d} AND line BETWEEN {first:d} AND {last:d} '
+                "AND line IN (SELECT line FROM judged)"
+            )
         return self._judged(name, lines - int(bad))
+
+    def _unpivoted_empty(self, cells: pa.Table, header: list[str]) -> int:
+        """How many rows have no cell to unpivot."""
+        field = next((one for one in self._layout.fields if one.name == self._kind.unpivoted), None)
+        place = field.found_in(header) if field is not None else None
+        return int(cells.column(place).null_count) if place is not None else 0
 
     def _judged(self, name: str, valid: int) -> Judged:
         """What the table ``judged`` (line, rule, cell) says."""
@@ -148,28 +165,38 @@ class Judge:
     def _cell(self) -> str:
         """SQL of the cell that a row is rejected for."""
         cells = [
-            f'WHEN {at} THEN "raw_{one.field}"' for at, one in enumerate(self._rules) if one.field and not one.skips
+            f'WHEN {at} THEN CAST("raw_{one.field}" AS VARCHAR)' for at, one in enumerate(self._rules) if one.field and not one.skips
         ]
         return f"CASE rule {' '.join(cells)} END" if cells else "CAST(NULL AS VARCHAR)"
+
+    def _origin(self) -> str:
+        """SQL of the column that an unpivoted cell stood in, null for others."""
+        origins = {one.name: one.origin for one in self._layout.fields if one.origin}
+        found = [f"WHEN {at} THEN {origins[one.field]}" for at, one in enumerate(self._rules) if one.field in origins]
+        return f"CASE rule {' '.join(found)} END" if found else "CAST(NULL AS VARCHAR)"
 
     def _findings(self, name: str) -> pa.Table:
         rejecting = [at for at, one in enumerate(self._rules) if not one.skips]
         columns = " ".join(f"WHEN {at} THEN {_text(self._rules[at].column)}" for at in rejecting)
         words = " ".join(f"WHEN {at} THEN {_text(self._rules[at].rule)}" for at in rejecting)
         return self._connection.sql(
-            f"SELECT {_text(name)} AS file, line, CASE rule {columns} END AS column, CASE rule {words} END AS rule, "
+            f"SELECT {_text(name)} AS file, line, coalesce(origin, CASE rule {columns} END) AS column, CASE rule {words} END AS rule, "
             f"{shape_sql('cell')} AS shape FROM judged WHERE rule IN ({', '.join(map(str, rejecting))})"
         ).to_arrow_table()
 
-    def _prepare(self, schema: pa.Schema, header: tuple[str, ...], *, padded: bool) -> None:
-        if self._asked_of == (schema, header, padded):
+    def _prepare(self, schema: pa.Schema, header: tuple[str, ...], *, padded: bool, sound: frozenset[str]) -> None:
+        if self._asked_of == (schema, header, padded, sound):
             return
-        self._asked_of = (schema, header, padded)
+        self._asked_of = (schema, header, padded, sound)
         places = {one.name: one.found_in(list(header)) for one in self._layout.fields}
         raw, typed = [], []
         for one in self._layout.fields:
             place = places[one.name]
             kind = schema.field(place).type if place is not None else pa.null()
+            if place is not None and header[place] in sound:
+                raw.append(f'c{place} AS "raw_{one.name}"')
+                typed.append(f'c{place} AS "{one.name}"')
+                continue
             raw.append(f'{_raw(place, kind, padded=padded)} AS "raw_{one.name}"')
             typed.append(f'{_typed(one, place, kind)} AS "{one.name}"')
         own = {one.name for one in self._layout.fields}
@@ -179,22 +206,22 @@ class Judge:
             for name, kind in self._kind.columns().items()
             if name not in own and name not in derived
         ]
-        query = f"SELECT *, {', '.join(typed)} FROM (SELECT line, {', '.join(raw)} FROM block)"
+        query = f"SELECT *, {', '.join(typed)} FROM (SELECT *, {', '.join(raw)} FROM block)"
         if self._layout.account_date:
             query = (
-                f"SELECT t.* REPLACE (m.siret AS siret) FROM ({query}) t LEFT JOIN {ACCOUNTS} m "
-                f'ON m.account = t.account AND t."{self._layout.account_date}" >= m.since '
-                f'AND t."{self._layout.account_date}" < m.until'
+                f"SELECT t.* REPLACE (m.siret AS siret) FROM (SELECT *, {self._layout.account_date} AS account_day "
+                f"FROM ({query})) t LEFT JOIN {ACCOUNTS} m "
+                "ON m.account = t.account AND t.account_day >= m.since AND t.account_day < m.until"
             )
         for made in self._kind.derived:
             if made.stored:
                 query = f'SELECT *, CAST({made.sql} AS {made.type}) AS "{made.name}" FROM ({query})'
-        self._rules = self._list_rules(places)
+        self._rules = self._list_rules(places, {one.name for one in self._layout.fields if one.found_in(list(sound)) is not None})
         branches = " ".join(f"WHEN {one.sql} THEN {at}" for at, one in enumerate(self._rules))
         verdict = f"CASE {branches} END" if branches else "NULL"
         self._query = f"SELECT *, CAST({verdict} AS SMALLINT) AS rule FROM ({query})"
 
-    def _list_rules(self, places: dict[str, int | None]) -> list[_Rule]:
+    def _list_rules(self, places: dict[str, int | None], sound: set[str]) -> list[_Rule]:
         rules = []
         for one in self._layout.fields:
             place = places[one.name]
@@ -203,8 +230,9 @@ class Judge:
             name = self._column(one, place)
             if not one.nullable:
                 rules.append(_Rule("empty", name, one.name, f'"raw_{one.name}" IS NULL'))
-            wrong = f'"raw_{one.name}" IS NOT NULL AND "{one.name}" IS NULL'
-            rules.append(_Rule(one.cell.rule, name, one.name, wrong))
+            if one.name not in sound:
+                wrong = f'"raw_{one.name}" IS NOT NULL AND "{one.name}" IS NULL'
+                rules.append(_Rule(one.cell.rule, name, one.name, wrong))
         fields = {one.name: one for one in self._layout.fields}
 
         def further(check: Check, *, skips: bool) -> _Rule:
@@ -254,7 +282,8 @@ def _typed(one: Field, place: int | None, kind: pa.DataType) -> str:
     if one.cell.type == "DOUBLE" and numeric:
         return f"CASE WHEN isfinite(CAST(c{place} AS DOUBLE)) THEN CAST(c{place} AS DOUBLE) END"
     if one.cell.type == "BIGINT" and numeric:
-        return f"CASE WHEN c{place} = round(c{place}) THEN TRY_CAST(c{place} AS BIGINT) END"
+        least = f" AND c{place} >= 0" if one.cell is NATURAL else ""
+        return f"CASE WHEN c{place} = round(c{place}){least} THEN TRY_CAST(c{place} AS BIGINT) END"
     if one.cell.type == "BOOLEAN" and pa.types.is_boolean(kind):
         return f"c{place}"
     return one.cell.parse(f'"raw_{one.name}"')

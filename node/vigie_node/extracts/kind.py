@@ -47,11 +47,13 @@ class Check:
         rule: a stable word, as it stands in reports.
         column: name of the field whose header and cell are reported.
         sql: expression over the typed columns.
+        per: for a warning, the column that ``sql`` alone looks at, when its values repeat: each is looked at once.
     """
 
     rule: str
     column: str
     sql: str
+    per: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Field:
         upstream: name of the column in the real system's own output, empty when it has none.
         meaning: what it holds, for the documentation.
         stored: it is a column of the typed table, and not only of use to derived ones.
+        origin: for a field of unpivoted cells, SQL over the typed columns that gives the column a cell stood in.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Field:
     upstream: str = ""
     meaning: str = ""
     stored: bool = True
+    origin: str = ""
 
     def found_in(self, header: list[str]) -> int | None:
         """Place of the column in a header whose names are plain already (see :func:`headers.plain`), or None."""
@@ -114,11 +118,14 @@ class RawRows:
             and by their headers afterwards; text, or typed when the source is. An empty cell is null.
         lines: int64, where each row stands.
         padded: some cell may have spaces around it.
+        sound: columns, by their headers, whose cells are known to be of the grammar of their field and are not judged
+            again; made by a reshape that has looked at them while there was one for a whole line.
     """
 
     cells: pa.Table
-    lines: pa.Array
+    lines: pa.Array | pa.ChunkedArray
     padded: bool = True
+    sound: frozenset[str] = frozenset()
 
 
 Reshape = Callable[[RawRows], RawRows]
@@ -135,9 +142,10 @@ class Layout:
         fields: in the order of the file; rows are judged in this order.
         reshape: makes, of a header, what turns its wide rows into tall ones; ``fields`` are those of the tall rows.
             It raises :class:`~vigie.errors.ExtractError` when the header has nothing to unpivot.
-        recognised: headers that tell this layout from others when ``fields`` are not in the header of the file itself.
-        account_date: the date (a typed column) at which the account is looked up in ``admin_urssaf``, for layouts
-            without SIRET.
+        recognised: headers that tell this layout from others when ``fields`` are not in the header of the file itself;
+            ``YYYYQM`` in one stands for any six digits.
+        account_date: SQL over the typed columns of the date at which the account is looked up in ``admin_urssaf``, for
+            layouts without SIRET.
     """
 
     name: str
@@ -152,6 +160,20 @@ class Layout:
         if self.recognised:
             return list(self.recognised)
         return [field.header[0] for field in self.fields if field.required]
+
+    def reads(self, name: str) -> bool:
+        """Whether a reshape reads a column of a file, by its plain name; without a series in ``recognised``, it reads all."""
+        series = any("yyyyqm" in plain(wanted) for wanted in self.recognised)
+        return not series or any(same(wanted, name) for wanted in self.recognised)
+
+
+def same(wanted: str, name: str) -> bool:
+    """Whether a plain name is the wanted one, in which ``YYYYQM`` stands for six digits."""
+    before, period, after = plain(wanted).partition("yyyyqm")
+    if not period:
+        return name == before
+    middle = name.removeprefix(before).removesuffix(after)
+    return name == f"{before}{middle}{after}" and len(middle) == 6 and middle.isascii() and middle.isdigit()
 
 
 @dataclass(frozen=True)
@@ -173,6 +195,8 @@ class Kind:
         warnings: rules that are counted and change nothing.
         stock: a new file replaces all earlier data of the kind (*stock*); else it is added (*flux*).
         whole_line: with a reshaping layout, one bad cell rejects its whole line and rows are counted by line.
+        unpivoted: the typed column of unpivoted cells; a row where it is empty is no row, and only its line counts.
+        afterwards: SQL that is run once all sources of the kind have been read.
     """
 
     name: str
@@ -189,6 +213,8 @@ class Kind:
     warnings: tuple[Check, ...] = ()
     stock: bool = True
     whole_line: bool = False
+    unpivoted: str = ""
+    afterwards: str = ""
 
     def columns(self) -> dict[str, str]:
         """Name → SQL type of every typed column, in order, without ``file`` and ``line``."""

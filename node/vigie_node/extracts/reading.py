@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 from vigie.errors import ExtractError
 from vigie_node.extracts.headers import nearest, plain
 from vigie_node.extracts.judging import Judge
-from vigie_node.extracts.kind import Kind, Layout, RawRows
+from vigie_node.extracts.kind import Kind, Layout, RawRows, same
 from vigie_node.extracts.lines import Block, Lines
 from vigie_node.extracts.sources import Source, TableSource, TextSource
 from vigie_node.extracts.workspace import Workspace
 from vigie_node.findings import Finding, Findings
 
 _ROWS: Final = 65_536
+_SENTENCES: Final = {"wrong_number_of_fields": "wrong number of fields", "stray_quote": "stray quote"}
 
 
 @dataclass
@@ -68,6 +69,16 @@ class Reading:
             f"{self.rejected} lignes rejetées, {self.skipped} lignes filtrées, {self.valid} lignes valides"
         )
 
+    def head_rejected(self, most: int = 200) -> list[str]:
+        """The first rejections, as sentences of the real system's shape (``import_logs``): *Line* counts the rows of a text file from 1.
+
+        They say where and by which rule, and never show the cell.
+        """
+        return [
+            f"Line {found.line - 1}: record on line {found.line}: {_SENTENCES.get(found.rule) or _sentence(found)}"
+            for found in self.findings.first(most)
+        ]
+
 
 def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimeter: str = "") -> Reading:
     """Read all sources of one kind.
@@ -96,6 +107,8 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
             raise
         connection.commit()
     _count_warnings(reading)
+    if kind.afterwards:
+        connection.execute(kind.afterwards)
     return reading
 
 
@@ -173,7 +186,7 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
 
 def _has(layout: Layout, wanted: str, names: list[str]) -> bool:
     if layout.recognised:
-        return plain(wanted) in names
+        return any(same(wanted, name) for name in names)
     return any(field.header[0] == wanted and field.found_in(names) is not None for field in layout.fields)
 
 
@@ -211,14 +224,20 @@ def _table_blocks(source: TableSource) -> tuple[list[str], Iterator[Block]]:
 
 
 def _count_warnings(reading: Reading) -> None:
-    checks = reading.kind.warnings
-    if not checks:
-        return
-    counts = ", ".join(f"count(*) FILTER (WHERE {check.sql})" for check in checks)
-    (found,) = reading.connection.execute(f"SELECT {counts} FROM {reading.table}").fetchall()
-    for check, rows in zip(checks, found, strict=True):
-        if rows:
-            reading.warnings[f"{check.rule}:{check.column}" if check.column else check.rule] += int(rows)
+    for per in dict.fromkeys(check.per for check in reading.kind.warnings):
+        checks = [check for check in reading.kind.warnings if check.per == per]
+        rows = f'(SELECT "{per}", count(*) AS times FROM {reading.table} GROUP BY 1)' if per else reading.table
+        times = "sum(times)" if per else "count(*)"
+        counts = ", ".join(f"{times} FILTER (WHERE {check.sql})" for check in checks)
+        (found,) = reading.connection.execute(f"SELECT {counts} FROM {rows}").fetchall()
+        for check, times_found in zip(checks, found, strict=True):
+            if times_found:
+                name = f"{check.rule}:{check.column}" if check.column else check.rule
+                reading.warnings[name] += int(times_found)
+
+
+def _sentence(found: Finding) -> str:
+    return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
 
 
 def text_source_of(source: Source) -> TextSource | None:
