@@ -8,14 +8,34 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Final
 
-from vigie_node.canonicalise import contributions, debts
+from vigie_node.canonicalise import (
+    ccsf,
+    contributions,
+    debts,
+    headcount,
+    payment_delays,
+    payment_plans,
+    proceedings,
+    ratios,
+    short_time_work,
+)
 from vigie_node.canonicalise.making import make_all
 from vigie_node.canonicalise.recipe import Recipe
 from vigie_node.extracts.canonical import Checked
 from vigie_node.extracts.reading import Reading
 from vigie_node.extracts.workspace import Workspace
 
-RECIPES: Final[tuple[Recipe, ...]] = (contributions.RECIPE, debts.RECIPE)
+RECIPES: Final[tuple[Recipe, ...]] = (
+    contributions.RECIPE,
+    debts.RECIPE,
+    headcount.RECIPE,
+    payment_plans.RECIPE,
+    proceedings.RECIPE,
+    short_time_work.RECIPE,
+    ratios.RECIPE,
+    ccsf.RECIPE,
+    payment_delays.RECIPE,
+)
 """How each dataset is made, in the order in which features are made."""
 
 

@@ -8,7 +8,8 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, transla
 
 def _make(given: Given) -> Made:
     distinct = given.scratch(
-        "steps", f"SELECT DISTINCT {company()} AS siren, treated AS date, {translated('stage', STAGES, OTHER)} AS stage FROM ccsf"
+        "steps",
+        f"SELECT DISTINCT {company()} AS siren, treated AS date, {translated('stage', STAGES, OTHER)} AS stage FROM ccsf",
     )
     steps = given.number(f"SELECT count(*) FROM {distinct}")
     return Made(f"SELECT * FROM {distinct}", {"repeated_step": given.rows("ccsf") - steps})

@@ -25,16 +25,17 @@ def _make(given: Given) -> Made:
         """One rounding for all: the exact sum of twelfths of a ten-thousandth of a euro, over their number in a euro."""
         return f"CAST(sum({amount}) AS DOUBLE) / {_UNITS}.0"
 
-    def in_parts(amount: str) -> str:
-        return f"CAST(sum({amount}) * 10000 AS HUGEINT) * ({_PARTS} // {_LENGTH})"
-
     # Periods are summed before they are spread: a company with many establishments is spread once.
     periods = (
-        f"SELECT {company()} AS siren, period_start, period_stop, {in_parts('due')} AS due, {in_parts('paid')} AS paid "
+        f"SELECT {company()} AS siren, period_start, period_stop, sum(due) AS due, sum(paid) AS paid "
         f"FROM cotisation WHERE {called} GROUP BY ALL"
     )
     last = "CAST(period_stop - INTERVAL 1 MONTH AS DATE)"
-    spread = f"SELECT siren, {months('period_start', last)} AS month, due, paid FROM ({periods})"
+    parts = f"({_PARTS} // {_LENGTH})"
+    spread = (
+        f"SELECT siren, {months('period_start', last)} AS month, CAST(due * 10000 AS HUGEINT) * {parts} AS due, "
+        f"CAST(paid * 10000 AS HUGEINT) * {parts} AS paid FROM ({periods})"
+    )
     return Made(
         f"SELECT siren, month, {share('due')} AS contribution_due, {share('paid')} AS contribution_paid "
         f"FROM ({spread}) GROUP BY siren, month",

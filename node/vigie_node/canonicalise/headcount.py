@@ -22,7 +22,9 @@ def _make(given: Given) -> Made:
     left_out = {"no_headcount": 0, "repeated_line": 0}
     counted = ""
     if given.has("effectif_ent"):
-        parts.append(f"SELECT siren, month, max(headcount) AS headcount FROM effectif_ent WHERE {_KNOWN} GROUP BY siren, month")
+        parts.append(
+            f"SELECT siren, month, max(headcount) AS headcount FROM effectif_ent WHERE {_KNOWN} GROUP BY siren, month"
+        )
         companies = given.scratch("companies", f"SELECT DISTINCT siren FROM effectif_ent WHERE {_KNOWN}")
         counted = f" AND {company()} NOT IN (SELECT siren FROM {companies})"
         _count(given, left_out, "effectif_ent", "siren", "")

@@ -33,7 +33,7 @@ def clean_procol(table: str = "procol") -> str:
     )
     return (
         f"SELECT DISTINCT {company()} AS siren, effective_date AS date_effet, action AS action_procol, "
-        f"stage AS stade_procol, {label} AS libelle_procol FROM {table} WHERE stage <> 'solde_procedure'"
+        f"stage AS stade_procol, {label} AS libelle_procol FROM {table} WHERE stage IS DISTINCT FROM 'solde_procedure'"
     )
 
 
@@ -48,11 +48,12 @@ def procol_at_date(day: date, table: str = "procol") -> str:
     at = f"DATE '{day.isoformat()}'"
     last = (
         f"SELECT * FROM ({clean_procol(table)}) WHERE date_effet <= {at} QUALIFY row_number() OVER ("
-        f"PARTITION BY siren, action_procol ORDER BY date_effet DESC, stade_procol IN {_ENDED} DESC, stade_procol DESC) = 1"
+        f"PARTITION BY siren, action_procol ORDER BY date_effet DESC, "
+        f"coalesce(stade_procol IN {_ENDED}, false) DESC, stade_procol DESC) = 1"
     )
     return (
-        f"SELECT * FROM ({last}) WHERE stade_procol NOT IN {_ENDED} "
-        f"AND NOT (stade_procol = '{_PLAN}' AND date_effet + INTERVAL {_PLAN_YEARS} YEAR <= {at}) "
+        f"SELECT * FROM ({last}) WHERE coalesce(stade_procol NOT IN {_ENDED}, true) "
+        f"AND NOT (coalesce(stade_procol = '{_PLAN}', false) AND date_effet + INTERVAL {_PLAN_YEARS} YEAR <= {at}) "
         "QUALIFY row_number() OVER (PARTITION BY siren "
         "ORDER BY list_position(['liquidation', 'redressement', 'sauvegarde'], action_procol)) = 1"
     )

@@ -15,6 +15,7 @@ import duckdb
 from vigie.datasets import Dataset
 from vigie_node.extracts.reading import Reading
 
+
 @dataclass
 class Given:
     """What a recipe may draw on.
@@ -53,7 +54,9 @@ class Given:
         if not reading.kind.whole_line:
             return self.number(f"SELECT count(*) FROM {reading.table} WHERE {where}")
         hits = f"SELECT file, line, coalesce({where}, false) AS hit FROM {reading.table}"
-        return self.number(f"SELECT count(*) FROM (SELECT file, line FROM ({hits}) GROUP BY file, line HAVING bool_and(hit))")
+        return self.number(
+            f"SELECT count(*) FROM (SELECT file, line FROM ({hits}) GROUP BY file, line HAVING bool_and(hit))"
+        )
 
     def without(self, kind: str, rules: Mapping[str, str]) -> tuple[str, dict[str, int]]:
         """Leave rows of an extract out by rules.

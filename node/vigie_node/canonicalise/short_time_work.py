@@ -15,7 +15,7 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, exact, 
 FTE_HOURS: Final = 151.67
 """Hours of a full-time month: what the real system divides hours by to show full-time equivalents."""
 
-_UNIT: Final = 100_000_000
+_UNIT: Final = 10**12
 """Hours are spread as whole numbers of so many parts of an hour, so that nothing is lost and no order matters."""
 _UNKNOWN_REASONS: Final = 6
 
@@ -29,7 +29,7 @@ def spread(requests: str, last: str) -> str:
     """
     asked = (
         "SELECT siret, CAST(start AS DATE) AS start, CAST(stop AS DATE) AS stop, "
-        f"CAST(CAST(hours AS DECIMAL(24, 8)) * {_UNIT} AS HUGEINT) AS units FROM ({requests})"
+        f"CAST(CAST(hours AS DECIMAL(24, 8)) * 100000000 AS HUGEINT) * {_UNIT // 10**8} AS units FROM ({requests})"
     )
     before = "PARTITION BY siret ORDER BY start, stop ROWS BETWEEN UNBOUNDED PRECEDING AND"
     opening = f"SELECT *, coalesce(start > max(stop) OVER ({before} 1 PRECEDING), true) AS opens FROM ({asked})"
