@@ -8,7 +8,7 @@ closing month, as :func:`vigie.datasets.ratios.available_from` says.
 from typing import Final
 
 from vigie.datasets.ratios import FILING_LAG_MONTHS, RATIOS
-from vigie_node.canonicalise.recipe import Given, Made, Recipe, first_of_month
+from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from
 
 _COLUMNS: Final = {
     "working_capital_weight": "working_capital_weight",
@@ -19,11 +19,6 @@ _COLUMNS: Final = {
     "financial_cost_weight": "financial_costs",
 }
 """Column of the dataset → column of the extract."""
-
-
-def available_from(closing: str, months: int) -> str:
-    """SQL of the first day of the month that comes so many months after that of a closing date."""
-    return f"CAST({first_of_month(closing)} + INTERVAL {months} MONTH AS DATE)"
 
 
 def _make(given: Given) -> Made:

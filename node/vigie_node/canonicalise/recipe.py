@@ -138,6 +138,11 @@ def first_of_month(day: str) -> str:
     return f"CAST(date_trunc('month', {day}) AS DATE)"
 
 
+def available_from(closing: str, months_later: int) -> str:
+    """SQL of the first day of the month that comes so many months after that of a closing date."""
+    return f"CAST({first_of_month(closing)} + INTERVAL {months_later} MONTH AS DATE)"
+
+
 def months(first: str, last: str) -> str:
     """SQL that gives a row for each month from ``first`` to ``last``, both first days of a month and both included."""
     return f"CAST(unnest(generate_series({first}, {last}, INTERVAL 1 MONTH)) AS DATE)"

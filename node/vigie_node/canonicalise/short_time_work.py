@@ -51,23 +51,25 @@ def spread(requests: str, last: str) -> str:
 def _make(given: Given) -> Made:
     used, left_out = given.without("apconso", later_than(given, "month"))
     consumed = (
-        f"SELECT {company()} AS siren, {first_of_month('month')} AS month, {exact('hours')} AS consumed_hours, "
-        f"{exact('staff')} AS staff_concerned FROM apconso WHERE {used} GROUP BY 1, 2"
+        f"SELECT {company()} AS siren, month, {exact('hours')} AS consumed_hours, "
+        f"{exact('staff')} AS staff_concerned FROM apconso WHERE {used} GROUP BY ALL"
     )
     if not given.has("apdemande"):
         return Made(f"SELECT *, NULL AS authorised_hours FROM ({consumed})", left_out)
     asked, unused = given.without(
         "apdemande",
         {
-            "reason_unknown": f"TRY_CAST(reason AS INTEGER) >= {_UNKNOWN_REASONS}",
-            "no_hours": "hours IS NULL OR start IS NULL OR stop IS NULL",
-            "ends_before_start": "stop < start",
+            "reason_unknown": f"reason >= {_UNKNOWN_REASONS}",
+            "no_hours": "authorised_hours IS NULL",
+            "ends_before_start": "last_day < first_day",
         }
-        | later_than(given, "start"),
+        | later_than(given, "first_day"),
     )
     for rule, rows in unused.items():
         left_out[rule] = left_out.get(rule, 0) + rows
-    requests = f"SELECT siret, start, stop, hours FROM apdemande WHERE {asked}"
+    requests = (
+        f"SELECT siret, first_day AS start, last_day AS stop, authorised_hours AS hours FROM apdemande WHERE {asked}"
+    )
     authorised = (
         f"SELECT {company()} AS siren, month, CAST(sum(units) AS DOUBLE) / {_UNIT}.0 AS authorised_hours "
         f"FROM ({spread(requests, given.last)}) GROUP BY 1, 2"
