@@ -98,11 +98,13 @@ LOOSE_SIREN: Final = Cell(
     "siren",
     "VARCHAR",
     lambda x: (
-        f"CASE WHEN regexp_full_match(replace({x}, ' ', ''), '[0-9]{{1,9}}') "
-        f"THEN lpad(replace({x}, ' ', ''), 9, '0') END"
+        f"CASE WHEN regexp_full_match({x}, '[0-9]([0-9 \u00a0\u202f]*[0-9])?') "
+        f"AND length(regexp_replace({x}, '[^0-9]', '', 'g')) <= 9 "
+        f"THEN lpad(regexp_replace({x}, '[^0-9]', '', 'g'), 9, '0') END"
     ),
     "nine digits; spaces between them and lost leading zeros are mended",
 )
+YEAR: Final = Cell("year", "BIGINT", _when("(19|20)[0-9]{2}", "CAST({x} AS BIGINT)"), "a year of four digits")
 SIRET: Final = Cell("siret", "VARCHAR", _when("[0-9]{14}", "{x}"), "fourteen digits, leading zeros kept")
 INTEGER: Final = Cell("integer", "BIGINT", _when("-?[0-9]{1,18}", "CAST({x} AS BIGINT)"), "a whole number")
 NATURAL: Final = Cell(
@@ -159,4 +161,5 @@ URSSAF_PERIOD: Final = Cell(
     "YYYYQM or YYQM, M the month of quarter Q: 201712 is February 2017, 201710 the first quarter, 201762 the year",
 )
 ACTIVITY: Final = Cell("activity", "VARCHAR", _when("[0-9]{2}[.][0-9]{2}[A-Z]", "{x}"), "an activity code, as 62.02A")
+PAYDEX: Final = Cell("paydex", "VARCHAR", _when("[0-9]{3}", "{x}"), "a paydex of three digits, leading zeros kept")
 COMMUNE: Final = Cell("commune", "VARCHAR", _when("[0-9][0-9AB][0-9]{3}", "{x}"), "a commune's code of five characters")

@@ -84,6 +84,27 @@ class Judge:
         self._query = ""
         self._rules: list[_Rule] = []
         self._asked_of: tuple[pa.Schema, tuple[str, ...], bool, frozenset[str]] | None = None
+        self._lenient = [one for one in layout.fields if one.lenient]
+        self._filled: Counter[str] = Counter()
+
+    def tolerated(self, number: int) -> Counter[str]:
+        """Return, for the valid rows so far, how many cells of each lenient column were left empty for their grammar.
+
+        Args:
+            number: of the source.
+        """
+        if not self._lenient:
+            return Counter()
+        names = ", ".join(f'count("{one.name}")' for one in self._lenient)
+        (typed,) = self._connection.execute(
+            f'SELECT {names} FROM "{self._kind.name}" WHERE file = {number:d}'
+        ).fetchall()
+        found: Counter[str] = Counter()
+        for one, kept in zip(self._lenient, typed, strict=True):
+            place = None if self._reshape else one.found_in(self._names)
+            name = one.header[0] if place is None else self._header[place]
+            found[f"{one.cell.rule}:{name}"] = self._filled[one.name] - int(kept)
+        return +found
 
     def judge(self, rows: RawRows, name: str, number: int) -> Judged:
         """Type and judge rows; the valid ones are inserted into the kind's table.
@@ -125,6 +146,12 @@ class Judge:
         ((valid,),) = self._connection.execute(
             f'INSERT INTO "{self._kind.name}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL{full}'
         ).fetchall()
+        if self._lenient:
+            # Only the cells as they stand are counted here, which is cheap; the typed ones are, once, at the end.
+            cells = ", ".join(f'count("raw_{one.name}")' for one in self._lenient)
+            (filled,) = self._connection.execute(f"SELECT {cells} FROM {rows} WHERE rule IS NULL").fetchall()
+            for one, count in zip(self._lenient, filled, strict=True):
+                self._filled[one.name] += int(count)
         return int(valid)
 
     def _settle_lines(self, name: str, number: int, lines: int, full: int) -> Judged:
@@ -230,7 +257,7 @@ class Judge:
             name = self._column(one, place)
             if not one.nullable:
                 rules.append(_Rule("empty", name, one.name, f'"raw_{one.name}" IS NULL'))
-            if one.name not in sound:
+            if one.name not in sound and not one.lenient:
                 wrong = f'"raw_{one.name}" IS NOT NULL AND "{one.name}" IS NULL'
                 rules.append(_Rule(one.cell.rule, name, one.name, wrong))
         fields = {one.name: one for one in self._layout.fields}
@@ -267,6 +294,10 @@ def _raw(place: int | None, kind: pa.DataType, *, padded: bool) -> str:
     if place is None:
         return "CAST(NULL AS VARCHAR)"
     text = f"c{place}" if pa.types.is_string(kind) else f"CAST(c{place} AS VARCHAR)"
+    if pa.types.is_floating(kind) or (pa.types.is_decimal(kind) and kind.scale > 0):
+        # A warehouse keeps codes and centimes as 101.0 or 101.00; a file has 101.
+        whole = f"c{place} = trunc(c{place}) AND abs(c{place}) < 1e15"
+        text = f"CASE WHEN {whole} THEN CAST(CAST(c{place} AS BIGINT) AS VARCHAR) ELSE {text} END"
     # Text cells come with null for empty; to trim them all would cost as much as to read them.
     return f"nullif(trim({text}, ' \t'), '')" if padded else text
 

@@ -70,6 +70,7 @@ class Field:
         meaning: what it holds, for the documentation.
         stored: it is a column of the typed table, and not only of use to derived ones.
         origin: for a field of unpivoted cells, SQL over the typed columns that gives the column a cell stood in.
+        lenient: a cell that is not of the grammar becomes null and is counted as a warning; its row is kept.
     """
 
     name: str
@@ -81,6 +82,12 @@ class Field:
     meaning: str = ""
     stored: bool = True
     origin: str = ""
+    lenient: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that cannot be carried out: what is not stored cannot be counted."""
+        if self.lenient and not (self.stored and self.nullable):
+            raise ValueError(f"the lenient field {self.name} must be stored and nullable")
 
     def found_in(self, header: list[str]) -> int | None:
         """Place of the column in a header whose names are plain already (see :func:`headers.plain`), or None."""
@@ -146,6 +153,7 @@ class Layout:
             ``YYYYQM`` in one stands for any six digits.
         account_date: SQL over the typed columns of the date at which the account is looked up in ``admin_urssaf``, for
             layouts without SIRET.
+        exact: the header must be today's names of the fields, letter by letter and in this order.
     """
 
     name: str
@@ -154,6 +162,7 @@ class Layout:
     reshape: Callable[[list[str]], Reshape] | None = None
     recognised: tuple[str, ...] = ()
     account_date: str = ""
+    exact: bool = False
 
     def required(self) -> list[str]:
         """Today's names of the columns that a file must have."""

@@ -4,9 +4,11 @@ The counts keep the real system's rule, parsed = valid + rejected + skipped, and
 is valid stands in the table named after the kind, with ``file`` and ``line``; what is not stands in the findings.
 """
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Final
 
 import duckdb
@@ -19,6 +21,7 @@ from vigie_node.extracts.judging import Judge
 from vigie_node.extracts.kind import Kind, Layout, RawRows, same
 from vigie_node.extracts.lines import Block, Lines
 from vigie_node.extracts.sources import Source, TableSource, TextSource
+from vigie_node.extracts.typed import readable
 from vigie_node.extracts.workspace import Workspace
 from vigie_node.findings import Finding, Findings
 
@@ -114,26 +117,17 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
 
 def _read_one(reading: Reading, source: Source, number: int, perimeter: str) -> None:
     if isinstance(source, TableSource):
-        header, blocks = _table_blocks(source)
-        _judge_all(
-            reading, source.name, number, layout_of(reading.kind, header, source.name), header, blocks, perimeter
-        )
+        with source.begin() as reader:
+            header = list(reader.schema.names)[: -1 if source.numbered else None]
+            layout = layout_of(reading.kind, header, source.name)
+            blocks = _table_blocks(source, reader)
+            _judge_all(reading, source.name, number, layout, header, blocks, perimeter)
         return
-    dialects = list(dict.fromkeys(layout.dialect for layout in reading.kind.layouts))
-    refused: ExtractError | None = None
-    for dialect in dialects:
-        with source.open() as stream:
-            try:
-                lines = Lines(source.name, stream, dialect)
-                layout = layout_of(reading.kind, lines.header, source.name, dialect.separator)
-                if layout.dialect != dialect:
-                    continue
-            except ExtractError as error:
-                refused = refused or error
-                continue
-            _judge_all(reading, source.name, number, layout, lines.header, lines.blocks(), perimeter)
-            return
-    raise refused or ExtractError(f"{source.name}: not a file of {reading.kind.name}")
+    # Recognised by its first bytes, which a source that is read once only keeps for that.
+    layout = text_layout(reading.kind, source.name, source.head())
+    with source.open() as stream:
+        lines = Lines(source.name, stream, layout.dialect)
+        _judge_all(reading, source.name, number, layout, lines.header, lines.blocks(), perimeter)
 
 
 def _judge_all(
@@ -157,8 +151,34 @@ def _judge_all(
         reading.valid += judged.valid
         parsed += judged.valid + judged.rejected + judged.skipped + len(broken)
     reading.parsed += parsed
+    reading.warnings += judge.tolerated(number)
     if not parsed:
         raise ExtractError(f"{name}: the file has a header and no rows", hint="was the export cut off?")
+
+
+def text_layout(kind: Kind, name: str, head: bytes) -> Layout:
+    """Return the layout of a kind that the first bytes of a text file are of.
+
+    Raises:
+        ExtractError: none is; the message is that of the dialect which cuts the header into most columns.
+    """
+    refused: ExtractError | None = None
+    most = -1
+    for dialect in dict.fromkeys(layout.dialect for layout in kind.layouts):
+        found = 0
+        try:
+            header = Lines(name, io.BytesIO(head), dialect).header
+            found = len(header)
+            layout = layout_of(kind, header, name, dialect.separator)
+        except ExtractError as error:
+            if found > most:
+                refused, most = error, found
+            continue
+        if layout.dialect == dialect:
+            return layout
+    raise refused or ExtractError(
+        f"{name}: not a file of {kind.name}", hint="its columns are those of one form of it, its separator of another"
+    )
 
 
 def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "") -> Layout:
@@ -174,6 +194,7 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
     for layout in kind.layouts:
         lacking = [one for one in layout.required() if not _has(layout, one, names)]
         if not lacking:
+            _check_exact(kind, layout, header, name)
             return layout
         missing[layout.name] = lacking
     best = min(kind.layouts, key=lambda layout: (len(missing[layout.name]), kind.layouts.index(layout)))
@@ -182,6 +203,18 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
         f"{name}: column {lacking[0]} not found, aborting",
         hint=_why_missing(kind, best, lacking, header, separator),
     )
+
+
+def _check_exact(kind: Kind, layout: Layout, header: Sequence[str], name: str) -> None:
+    wanted = [field.header[0] for field in layout.fields]
+    if not layout.exact or list(header) == wanted:
+        return
+    for place, (found, one) in enumerate(zip_longest(header, wanted, fillvalue="(none)"), start=1):
+        if found != one:
+            raise ExtractError(
+                f"{name}: column {place} is {found[:40]!r}, and is {one!r} in a file of {kind.name}",
+                hint=f"its header is compared letter by letter: {', '.join(wanted)}",
+            )
 
 
 def _has(layout: Layout, wanted: str, names: list[str]) -> bool:
@@ -206,21 +239,17 @@ def _why_missing(kind: Kind, layout: Layout, lacking: list[str], header: Sequenc
     return f"a file of {kind.name} has the columns {', '.join(layout.required()[:30])}; was the export changed?"
 
 
-def _table_blocks(source: TableSource) -> tuple[list[str], Iterator[Block]]:
-    reader = source.begin()
-    header = list(reader.schema.names)
-
-    def blocks() -> Iterator[Block]:
-        row = 0
-        for batch in reader:
-            for start in range(0, batch.num_rows, _ROWS):
-                part = batch.slice(start, _ROWS)
-                cells = pa.table(part.columns, names=[f"c{place}" for place in range(len(header))])
-                lines = pc.add(pa.array(range(part.num_rows), pa.int64()), row + 1)
-                row += part.num_rows
-                yield Block(RawRows(cells, lines), ())
-
-    return header, blocks()
+def _table_blocks(source: TableSource, reader: pa.RecordBatchReader) -> Iterator[Block]:
+    row = 0
+    for batch in reader:
+        for start in range(0, batch.num_rows, _ROWS):
+            part = batch.slice(start, _ROWS)
+            columns = part.columns
+            lines = columns.pop() if source.numbered else pc.add(pa.array(range(part.num_rows), pa.int64()), row + 1)
+            row += part.num_rows
+            names = reader.schema.names
+            cells = [readable(column, names[place], source.name) for place, column in enumerate(columns)]
+            yield Block(RawRows(pa.table(cells, names=[f"c{place}" for place in range(len(cells))]), lines), ())
 
 
 def _count_warnings(reading: Reading) -> None:
@@ -234,6 +263,10 @@ def _count_warnings(reading: Reading) -> None:
             if times_found:
                 name = f"{check.rule}:{check.column}" if check.column else check.rule
                 reading.warnings[name] += int(times_found)
+
+
+def _sentence(found: Finding) -> str:
+    return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
 
 
 def _sentence(found: Finding) -> str:

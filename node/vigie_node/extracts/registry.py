@@ -1,22 +1,41 @@
 """Every kind of extract that a node can read, and how a file is recognised as one of them."""
 
-import io
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from types import MappingProxyType
 from typing import Final
 
 from vigie.errors import ExtractError
+from vigie_node.extracts.bdf import BDF
 from vigie_node.extracts.debit import DEBIT
+from vigie_node.extracts.dgfip import AF, INDMAP, JUDGMENTS, RATIOS_DIRCO
+from vigie_node.extracts.diane import DIANE
+from vigie_node.extracts.ellisphere import ELLISPHERE
 from vigie_node.extracts.kind import Kind
-from vigie_node.extracts.lines import Lines
-from vigie_node.extracts.reading import layout_of
+from vigie_node.extracts.paydex import PAYDEX_DELAYS
+from vigie_node.extracts.reading import layout_of, text_layout
 from vigie_node.extracts.sources import Source, TableSource
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in (DEBIT,)})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            BDF,
+            # DGFiP
+            AF,
+            INDMAP,
+            JUDGMENTS,
+            RATIOS_DIRCO,
+            # bought
+            DIANE,
+            ELLISPHERE,
+            PAYDEX_DELAYS,
+            # Urssaf
+            DEBIT,
+        )
+    }
+)
 """Kinds by name."""
-
-_HEAD_BYTES: Final = 1 << 16
 
 
 def kind_of(source: Source, kinds: Iterable[Kind] = KINDS.values()) -> Kind:
@@ -26,7 +45,8 @@ def kind_of(source: Source, kinds: Iterable[Kind] = KINDS.values()) -> Kind:
         ExtractError: none fits; the hint tells the kind that its name stands for, and what is missing for that.
     """
     listed = list(kinds)
-    fitting = [kind for kind in listed if _fits(source, kind)]
+    seen = source.columns() if isinstance(source, TableSource) else source.head()
+    fitting = [kind for kind in listed if _fits(source.name, seen, kind)]
     if len(fitting) == 1:
         return fitting[0]
     named = [kind for kind in (fitting or listed) if named_like(source.name, kind)]
@@ -36,7 +56,7 @@ def kind_of(source: Source, kinds: Iterable[Kind] = KINDS.values()) -> Kind:
         # The one that asks for most: a file with more of the columns is more surely of that kind.
         return max(fitting, key=lambda kind: max(len(layout.required()) for layout in kind.layouts))
     if named:
-        _refuse(source, named[0])
+        _refuse(source.name, seen, named[0])
     raise ExtractError(
         f"{source.name}: not an extract of any known type",
         hint=f"its header fits none of {', '.join(kind.name for kind in listed)}; if it is one, say which with --type",
@@ -48,28 +68,17 @@ def named_like(name: str, kind: Kind) -> bool:
     return any(fnmatch(name.removesuffix(".gz").casefold(), pattern.casefold()) for pattern in kind.delivered_as)
 
 
-def _fits(source: Source, kind: Kind) -> bool:
+def _fits(name: str, seen: list[str] | bytes, kind: Kind) -> bool:
     try:
-        _refuse(source, kind)
+        _refuse(name, seen, kind)
     except ExtractError:
         return False
     return True
 
 
-def _refuse(source: Source, kind: Kind) -> None:
-    """Raise why a source is not of a kind, if it is not."""
-    if isinstance(source, TableSource):
-        layout_of(kind, list(source.begin().schema.names), source.name)
-        return
-    refused: ExtractError | None = None
-    for dialect in dict.fromkeys(layout.dialect for layout in kind.layouts):
-        with source.open() as stream:
-            head = stream.read(_HEAD_BYTES)
-        try:
-            lines = Lines(source.name, io.BytesIO(head), dialect)
-            if layout_of(kind, lines.header, source.name, dialect.separator).dialect == dialect:
-                return
-        except ExtractError as error:
-            refused = refused or error
-    if refused is not None:
-        raise refused
+def _refuse(name: str, seen: list[str] | bytes, kind: Kind) -> None:
+    """Raise why a source with these columns, or these first bytes, is not of a kind, if it is not."""
+    if isinstance(seen, bytes):
+        text_layout(kind, name, seen)
+    else:
+        layout_of(kind, seen, name)
