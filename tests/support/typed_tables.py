@@ -18,13 +18,6 @@ COLUMNS: Final[Mapping[str, str]] = {
     "stage VARCHAR, action VARCHAR",
     "ccsf": "siret VARCHAR, account VARCHAR, treated DATE, stage VARCHAR, action VARCHAR",
     "procol": "siret VARCHAR, effective_date DATE, action VARCHAR, stage VARCHAR",
-    "apconso": "request VARCHAR, siret VARCHAR, hours DOUBLE, amount DOUBLE, staff DOUBLE, month DATE",
-    "apdemande": "request VARCHAR, siret VARCHAR, start DATE, stop DATE, hours DOUBLE, reason VARCHAR",
-    "bdf": "siren VARCHAR, year BIGINT, closing_date DATE, working_capital_weight DOUBLE, margin_rate DOUBLE, "
-    "supplier_days DOUBLE, tax_and_social_debt DOUBLE, short_term_loans DOUBLE, financial_costs DOUBLE, fiscal_year BIGINT",
-    "paydex": "siren VARCHAR, delay_days BIGINT, suppliers BIGINT, outstanding DOUBLE, value_date DATE, "
-    "late_share_30 DOUBLE, late_share_90 DOUBLE",
-    "sirene": "x VARCHAR",
 }
 
 

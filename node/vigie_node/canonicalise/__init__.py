@@ -9,15 +9,20 @@ from datetime import date
 from typing import Final
 
 from vigie_node.canonicalise import (
+    accounts,
     ccsf,
     contributions,
     debts,
+    establishment_departments,
     headcount,
+    legal_units,
     payment_delays,
     payment_plans,
     proceedings,
     ratios,
     short_time_work,
+    state_guaranteed_loans,
+    tax_accounts,
 )
 from vigie_node.canonicalise.making import make_all
 from vigie_node.canonicalise.recipe import Recipe
@@ -34,9 +39,14 @@ RECIPES: Final[tuple[Recipe, ...]] = (
     short_time_work.RECIPE,
     ratios.RECIPE,
     ccsf.RECIPE,
+    accounts.RECIPE,
     payment_delays.RECIPE,
+    legal_units.RECIPE,
+    establishment_departments.RECIPE,
+    tax_accounts.RECIPE,
+    state_guaranteed_loans.RECIPE,
 )
-"""How each dataset is made, in the order in which features are made."""
+"""How each dataset is made, in the order of :data:`vigie.datasets.BUILT_IN`."""
 
 
 def canonicalise(

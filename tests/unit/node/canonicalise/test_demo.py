@@ -68,8 +68,8 @@ TABLES: Final = {
     f"FROM {table('etablissement_procol.csv')}",
     "apconso": "SELECT siret, CAST(left(periode, 10) AS DATE) AS month, CAST(heure_consomme AS DOUBLE) AS hours, "
     f"CAST(effectif AS DOUBLE) AS staff FROM {table('etablissement_apconso.csv.gz')}",
-    "apdemande": "SELECT siret, CAST(left(periode_start, 10) AS DATE) AS start, CAST(left(periode_end, 10) AS DATE) AS stop, "
-    f"CAST(hta AS DOUBLE) AS hours, motif_recours_se AS reason FROM {table('etablissement_apdemande.csv.gz')}",
+    "apdemande": "SELECT siret, CAST(left(periode_start, 10) AS DATE) AS first_day, CAST(left(periode_end, 10) AS DATE) AS last_day, "
+    f"CAST(hta AS DOUBLE) AS authorised_hours, CAST(motif_recours_se AS BIGINT) AS reason FROM {table('etablissement_apdemande.csv.gz')}",
     "bdf": "SELECT siren, CAST(annee_bdf AS BIGINT) AS year, CAST(annee_bdf AS BIGINT) - 1 AS fiscal_year, "
     "CAST(left(arrete_bilan_bdf, 10) AS DATE) AS closing_date, CAST(poids_frng AS DOUBLE) AS working_capital_weight, "
     "CAST(taux_marge AS DOUBLE) AS margin_rate, CAST(delai_fournisseur AS DOUBLE) AS supplier_days, "
