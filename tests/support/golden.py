@@ -160,7 +160,7 @@ def printed(reading: Reading, *, extra: Mapping[str, str] | None = None, order: 
     Args:
         reading: whose valid rows are printed.
         extra: SQL over the typed table for more of their columns, by their names.
-        order: SQL of the order of the rows; ``rowid`` is added to it.
+        order: SQL of the order of the rows; their place in the table decides the rest.
     """
     stored = reading.kind.columns()
     derived = {one.name: f"CAST({one.sql} AS {one.type})" for one in reading.kind.derived if not one.stored}
@@ -168,7 +168,8 @@ def printed(reading: Reading, *, extra: Mapping[str, str] | None = None, order: 
         theirs: f'"{ours}"' if ours in stored else derived[ours] for theirs, ours in reading.kind.upstream().items()
     } | dict(extra or {})
     columns = ", ".join(f'{sql} AS "{name}"' for name, sql in asked.items())
-    found = reading.connection.execute(f"SELECT {columns} FROM {reading.table} ORDER BY {order}, rowid").fetchall()
+    within = ", ".join(f'"{item}"' for _, item in reversed(reading.kind.unnested)) or "rowid"
+    found = reading.connection.execute(f"SELECT {columns} FROM {reading.table} ORDER BY {order}, {within}").fetchall()
     return [dict(zip(asked, (text_of(cell) for cell in row), strict=True)) for row in found]
 
 

@@ -87,6 +87,16 @@ def _period(x: str) -> str:
     )
 
 
+def _period_of_times(x: str) -> str:
+    """SQL of the period as the real system's web API takes it: both days with a time of day."""
+    start, stop = (f"CAST(try_strptime(substr({x}, {place}, 10), '%Y-%m-%d') AS DATE)" for place in (1, 21))
+    moment = "[0-9]{4}-[0-9]{2}-[0-9]{2} 00:00:00"
+    return (
+        f"CASE WHEN regexp_full_match({x}, '{moment}-{moment}') AND {start} < {stop} "
+        f"THEN {{'start': {start}, 'stop': {stop}, 'regular': true}} END"
+    )
+
+
 def _strptime(form: str) -> str:
     return f"CAST(try_strptime({{x}}, '{form}') AS DATE)"
 
@@ -159,6 +169,12 @@ URSSAF_PERIOD: Final = Cell(
     "STRUCT(start DATE, stop DATE, regular BOOLEAN)",
     _period,
     "YYYYQM or YYQM, M the month of quarter Q: 201712 is February 2017, 201710 the first quarter, 201762 the year",
+)
+PERIOD_OF_TIMES: Final = Cell(
+    "period",
+    "STRUCT(start DATE, stop DATE, regular BOOLEAN)",
+    _period_of_times,
+    "two days with times of day, joined by a hyphen: 1999-10-01 00:00:00-2000-01-01 00:00:00",
 )
 ACTIVITY: Final = Cell("activity", "VARCHAR", _when("[0-9]{2}[.][0-9]{2}[A-Z]", "{x}"), "an activity code, as 62.02A")
 PAYDEX: Final = Cell("paydex", "VARCHAR", _when("[0-9]{3}", "{x}"), "a paydex of three digits, leading zeros kept")

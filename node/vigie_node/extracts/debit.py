@@ -1,15 +1,29 @@
 """``debit``: what a company owes Urssaf, as the state of each *écart négatif* after each event (reference section 1.4).
 
 A row is a **balance**, not a flow: what remains after event ``sequence`` of the gap ``gap`` of a period. Amounts are in
-centimes in the file. Source: ``lib/parsing/urssaf/debit.go``.
+centimes in the file; an empty one, on which the real system breaks off, rejects its row. Codes go beyond the known
+tables in real files: they are counted and kept. Source: ``lib/parsing/urssaf/debit.go``; the third layout is the one in
+which the real system's web API takes them, in euros.
 """
 
 from typing import Final
 
-from vigie_node.extracts.cells import CENTIMES, CODE, FLAG, INTEGER, SIRET, URSSAF_DATE, URSSAF_PERIOD
+from vigie_node.extracts.cells import (
+    CENTIMES,
+    CODE,
+    FLAG,
+    INTEGER,
+    ISO_DATE,
+    MONEY,
+    PERIOD_OF_TIMES,
+    TRUTH,
+    URSSAF_DATE,
+    URSSAF_PERIOD,
+)
+from vigie_node.extracts.identifiers import DELIVERED_SIRET, provisional_siret, siret_warnings
 from vigie_node.extracts.kind import Check, Derived, Dialect, Field, Kind, Layout
 
-_SIRET: Final = Field("siret", ("Siret",), SIRET, nullable=False, upstream="siret", meaning="establishment")
+_SIRET: Final = Field("siret", ("Siret",), DELIVERED_SIRET, nullable=False, upstream="siret", meaning="establishment")
 _FIELDS: Final = (
     Field("account", ("num_cpte",), CODE, nullable=False, upstream="numéro_compte", meaning="Urssaf account"),
     Field(
@@ -26,6 +40,21 @@ _FIELDS: Final = (
     Field("reason", ("Motif_ecn",), CODE, upstream="code_motif_écart_négatif"),
     Field("disputed", ("Recours_en_cours",), FLAG, upstream="recours"),
 )
+_DATAPI: Final = (
+    Field("account", ("numéro_compte",), CODE, nullable=False),
+    Field("account_state", ("état_compte",), INTEGER),
+    Field("proceeding_code", ("code_procédure_collective",), CODE),
+    Field("period", ("période",), PERIOD_OF_TIMES, nullable=False, stored=False),
+    Field("gap", ("numéro_écart_négatif",), CODE, nullable=False),
+    Field("sequence", ("numéro_historique_écart_négatif",), INTEGER, nullable=False),
+    Field("treated", ("date_traitement",), ISO_DATE, nullable=False),
+    # Euros, where the files of Urssaf hold centimes.
+    Field("employee_share", ("part_ouvrière",), MONEY, nullable=False),
+    Field("employer_share", ("part_patronale",), MONEY, nullable=False),
+    Field("operation", ("code_opération_écart_négatif",), CODE),
+    Field("reason", ("code_motif_écart_négatif",), CODE),
+    Field("disputed", ("recours",), TRUTH),
+)
 
 DEBIT: Final = Kind(
     name="debit",
@@ -35,7 +64,9 @@ DEBIT: Final = Kind(
     delivered_as=("sigfaible_debits.csv", "*debit*.csv"),
     layouts=(
         Layout("2026", Dialect(";"), (_SIRET, *_FIELDS)),
-        Layout("legacy", Dialect(";"), _FIELDS, account_date="treated"),
+        # The account's establishment is that of the period in debt, and not of the day of the event.
+        Layout("legacy", Dialect(";"), _FIELDS, account_date="period.start"),
+        Layout("datapi", Dialect(","), (_SIRET, *_DATAPI)),
     ),
     derived=(
         Derived("period_start", "DATE", "period.start", upstream="période_début"),
@@ -59,7 +90,9 @@ DEBIT: Final = Kind(
     ),
     company="left(siret, 9)",
     time="treated",
+    skips=(provisional_siret(),),
     warnings=(
+        *siret_warnings(),
         Check("irregular_period", "period", "period_irregular"),
         Check("unknown_code", "operation", "TRY_CAST(operation AS INTEGER) NOT IN (1, 2, 3, 4, 5, 11, 12, 13, 14, 15)"),
         Check("unknown_code", "reason", "TRY_CAST(reason AS INTEGER) NOT BETWEEN 0 AND 27"),

@@ -124,7 +124,7 @@ class Judge:
         self._connection.register("block", cells.append_column("line", rows.lines))
         try:
             if self._kind.whole_line:
-                return self._settle_lines(name, number, lines, len(cells) - self._unpivoted_empty(cells, header))
+                return self._settle_lines(name, number, lines)
             return self._settle_rows(name, number, lines)
         finally:
             self._connection.unregister("block")
@@ -141,10 +141,9 @@ class Judge:
         return self._judged(name, valid)
 
     def _insert(self, rows: str, number: int) -> int:
-        columns = ", ".join(f'"{one}"' for one in self._kind.columns())
-        full = f' AND "{self._kind.unpivoted}" IS NOT NULL' if self._kind.unpivoted else ""
+        columns = ", ".join(f'"{one}"' for one in self._kind.stored())
         ((valid,),) = self._connection.execute(
-            f'INSERT INTO "{self._kind.name}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL{full}'
+            f'INSERT INTO "{self._kind.store}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL'
         ).fetchall()
         if self._lenient:
             # Only the cells as they stand are counted here, which is cheap; the typed ones are, once, at the end.
@@ -154,29 +153,18 @@ class Judge:
                 self._filled[one.name] += int(count)
         return int(valid)
 
-    def _settle_lines(self, name: str, number: int, lines: int, full: int) -> Judged:
-        """A line counts once, for the first rule that one of its rows breaks; nearly all blocks break none."""
-        if self._insert(f"({self._query})", number) == full:
-            return Judged(lines, 0, 0, Counter(), _NOTHING)
-        # The least of a line's rows by rule and place: the cell that is shown is the one that the rule is about.
+    def _settle_lines(self, name: str, number: int, lines: int) -> Judged:
+        """A line counts once, for the first rule that one of its rows breaks."""
+        # The least of a line's rows by rule: the cell that is shown is the one that the rule is about.
         self._connection.execute(
             "CREATE OR REPLACE TEMP TABLE judged AS SELECT line, found.rule, found.origin, found.cell FROM (SELECT line, "
             f"min({{'rule': rule, 'origin': {self._origin()}, 'cell': {self._cell()}}}) AS found FROM ({self._query}) "
             "WHERE rule IS NOT NULL GROUP BY line)"
         )
-        ((bad, first, last),) = self._connection.execute("SELECT count(*), min(line), max(line) FROM judged").fetchall()
-        if bad:
-            self._connection.execute(
-                f'DELETE FROM "{self._kind.name}" WHERE file = {number:d} AND line BETWEEN {first:d} AND {last:d} '
-                "AND line IN (SELECT line FROM judged)"
-            )
+        ((bad,),) = self._connection.execute("SELECT count(*) FROM judged").fetchall()
+        sound = f"({self._query})" if not bad else f"({self._query}) q ANTI JOIN judged USING (line)"
+        self._insert(sound, number)
         return self._judged(name, lines - int(bad))
-
-    def _unpivoted_empty(self, cells: pa.Table, header: list[str]) -> int:
-        """How many rows have no cell to unpivot."""
-        field = next((one for one in self._layout.fields if one.name == self._kind.unpivoted), None)
-        place = field.found_in(header) if field is not None else None
-        return int(cells.column(place).null_count) if place is not None else 0
 
     def _judged(self, name: str, valid: int) -> Judged:
         """What the table ``judged`` (line, rule, cell) says."""
@@ -192,7 +180,9 @@ class Judge:
     def _cell(self) -> str:
         """SQL of the cell that a row is rejected for."""
         cells = [
-            f'WHEN {at} THEN CAST("raw_{one.field}" AS VARCHAR)' for at, one in enumerate(self._rules) if one.field and not one.skips
+            f'WHEN {at} THEN CAST("raw_{one.field}" AS VARCHAR)'
+            for at, one in enumerate(self._rules)
+            if one.field and not one.skips
         ]
         return f"CASE rule {' '.join(cells)} END" if cells else "CAST(NULL AS VARCHAR)"
 
@@ -230,7 +220,7 @@ class Judge:
         derived = {one.name for one in self._kind.derived}
         typed += [
             f'CAST(NULL AS {kind}) AS "{name}"'
-            for name, kind in self._kind.columns().items()
+            for name, kind in self._kind.stored().items()
             if name not in own and name not in derived
         ]
         query = f"SELECT *, {', '.join(typed)} FROM (SELECT *, {', '.join(raw)} FROM block)"
@@ -243,7 +233,9 @@ class Judge:
         for made in self._kind.derived:
             if made.stored:
                 query = f'SELECT *, CAST({made.sql} AS {made.type}) AS "{made.name}" FROM ({query})'
-        self._rules = self._list_rules(places, {one.name for one in self._layout.fields if one.found_in(list(sound)) is not None})
+        self._rules = self._list_rules(
+            places, {name for name, place in places.items() if place is not None and header[place] in sound}
+        )
         branches = " ".join(f"WHEN {one.sql} THEN {at}" for at, one in enumerate(self._rules))
         verdict = f"CASE {branches} END" if branches else "NULL"
         self._query = f"SELECT *, CAST({verdict} AS SMALLINT) AS rule FROM ({query})"

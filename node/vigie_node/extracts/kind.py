@@ -69,7 +69,7 @@ class Field:
         upstream: name of the column in the real system's own output, empty when it has none.
         meaning: what it holds, for the documentation.
         stored: it is a column of the typed table, and not only of use to derived ones.
-        origin: for a field of unpivoted cells, SQL over the typed columns that gives the column a cell stood in.
+        origin: for a field that stands for many columns of a line, SQL over the fields of the one that its cell is of.
         lenient: a cell that is not of the grammar becomes null and is counted as a warning; its row is kept.
     """
 
@@ -125,8 +125,8 @@ class RawRows:
             and by their headers afterwards; text, or typed when the source is. An empty cell is null.
         lines: int64, where each row stands.
         padded: some cell may have spaces around it.
-        sound: columns, by their headers, whose cells are known to be of the grammar of their field and are not judged
-            again; made by a reshape that has looked at them while there was one for a whole line.
+        sound: columns, by their plain headers, whose cells a reshape has made or looked at: they are of the type and the
+            grammar of their field, and not judged again.
     """
 
     cells: pa.Table
@@ -204,7 +204,8 @@ class Kind:
         warnings: rules that are counted and change nothing.
         stock: a new file replaces all earlier data of the kind (*stock*); else it is added (*flux*).
         whole_line: with a reshaping layout, one bad cell rejects its whole line and rows are counted by line.
-        unpivoted: the typed column of unpivoted cells; a row where it is empty is no row, and only its line counts.
+        unnested: columns of lists that are kept one row a line, and shown one row an item → name of an item's column;
+            items of a row that stand at the same place belong together, and those without the first column are none.
         afterwards: SQL that is run once all sources of the kind have been read.
     """
 
@@ -222,11 +223,33 @@ class Kind:
     warnings: tuple[Check, ...] = ()
     stock: bool = True
     whole_line: bool = False
-    unpivoted: str = ""
+    unnested: tuple[tuple[str, str], ...] = ()
     afterwards: str = ""
+
+    @property
+    def store(self) -> str:
+        """Name of the table that rows are inserted into: of the typed table itself, unless lists are unnested from it."""
+        return f"{self.name}_lines" if self.unnested else self.name
+
+    def shown(self) -> str:
+        """SQL of the typed table over the stored one, for kinds whose lists are unnested."""
+        items = dict(self.unnested)
+        columns = ", ".join(
+            f'unnest("{name}") AS "{items[name]}"' if name in items else f'"{name}"' for name in self.stored()
+        )
+        first = self.unnested[0][1]
+        return f'SELECT * FROM (SELECT {FILE}, {LINE}, {columns} FROM "{self.store}") WHERE "{first}" IS NOT NULL'
 
     def columns(self) -> dict[str, str]:
         """Name → SQL type of every typed column, in order, without ``file`` and ``line``."""
+        items = dict(self.unnested)
+        return {
+            items.get(name, name): type_.removesuffix("[]") if name in items else type_
+            for name, type_ in self.stored().items()
+        }
+
+    def stored(self) -> dict[str, str]:
+        """Name → SQL type of every column of the stored table, in order, without ``file`` and ``line``."""
         found: dict[str, str] = {}
         for layout in self.layouts:
             for field in layout.fields:
@@ -241,4 +264,5 @@ class Kind:
         for layout in self.layouts:
             named.update((field.upstream, field.name) for field in layout.fields if field.upstream)
         named.update((one.upstream, one.name) for one in self.derived if one.upstream)
-        return named
+        items = dict(self.unnested)
+        return {theirs: items.get(ours, ours) for theirs, ours in named.items()}

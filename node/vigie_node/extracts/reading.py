@@ -96,8 +96,10 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
         ExtractError: a source as a whole cannot be used; the message says why, the hint what to do.
     """
     connection = workspace.connection
-    columns = ", ".join(f'"{name}" {kind_type}' for name, kind_type in kind.columns().items())
-    connection.execute(f'CREATE OR REPLACE TABLE "{kind.name}" (file SMALLINT, line BIGINT, {columns})')
+    columns = ", ".join(f'"{name}" {kind_type}' for name, kind_type in kind.stored().items())
+    connection.execute(f'CREATE OR REPLACE TABLE "{kind.store}" (file SMALLINT, line BIGINT, {columns})')
+    if kind.unnested:
+        connection.execute(f'CREATE OR REPLACE VIEW "{kind.name}" AS {kind.shown()}')
     reading = Reading(kind, connection, Findings(connection, kind.name))
     for number, source in enumerate(sources):
         reading.files.append(source.name)
@@ -133,7 +135,10 @@ def _read_one(reading: Reading, source: Source, number: int, perimeter: str) -> 
 def _judge_all(
     reading: Reading, name: str, number: int, layout: Layout, header: list[str], blocks: Iterable[Block], perimeter: str
 ) -> None:
-    judge = Judge(reading.kind, layout, header, reading.connection, perimeter=perimeter)
+    try:
+        judge = Judge(reading.kind, layout, header, reading.connection, perimeter=perimeter)
+    except ExtractError as error:
+        raise ExtractError(f"{name}: {error}", hint=error.hint) from error
     reading.layouts.append(layout.name)
     reading.absent += [one for one in judge.absent if one not in reading.absent]
     reading.extra += [one for one in judge.extra if one not in reading.extra]
@@ -255,7 +260,8 @@ def _table_blocks(source: TableSource, reader: pa.RecordBatchReader) -> Iterator
 def _count_warnings(reading: Reading) -> None:
     for per in dict.fromkeys(check.per for check in reading.kind.warnings):
         checks = [check for check in reading.kind.warnings if check.per == per]
-        rows = f'(SELECT "{per}", count(*) AS times FROM {reading.table} GROUP BY 1)' if per else reading.table
+        stored = f'"{reading.kind.store}"'
+        rows = f'(SELECT "{per}", count(*) AS times FROM {stored} GROUP BY 1)' if per else stored
         times = "sum(times)" if per else "count(*)"
         counts = ", ".join(f"{times} FILTER (WHERE {check.sql})" for check in checks)
         (found,) = reading.connection.execute(f"SELECT {counts} FROM {rows}").fetchall()

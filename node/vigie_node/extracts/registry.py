@@ -6,14 +6,28 @@ from types import MappingProxyType
 from typing import Final
 
 from vigie.errors import ExtractError
+from vigie_node.extracts.admin_urssaf import ADMIN_URSSAF
+from vigie_node.extracts.apconso import APCONSO
+from vigie_node.extracts.apdemande import APDEMANDE
 from vigie_node.extracts.bdf import BDF
+from vigie_node.extracts.ccsf import CCSF
+from vigie_node.extracts.company_list import COMPANY_LIST
+from vigie_node.extracts.cotisation import COTISATION
 from vigie_node.extracts.debit import DEBIT
+from vigie_node.extracts.delai import DELAI
 from vigie_node.extracts.dgfip import AF, INDMAP, JUDGMENTS, RATIOS_DIRCO
 from vigie_node.extracts.diane import DIANE
 from vigie_node.extracts.ellisphere import ELLISPHERE
+from vigie_node.extracts.headcount import EFFECTIF, EFFECTIF_ENT
+from vigie_node.extracts.inpi_bce import INPI_BCE
 from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.paydex import PAYDEX_DELAYS
+from vigie_node.extracts.pge import PGE
+from vigie_node.extracts.procol import PROCOL
 from vigie_node.extracts.reading import layout_of, text_layout
+from vigie_node.extracts.sirene import SIRENE
+from vigie_node.extracts.sirene_histo import SIRENE_HISTO
+from vigie_node.extracts.sirene_ul import SIRENE_UL
 from vigie_node.extracts.sources import Source, TableSource
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -21,6 +35,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         kind.name: kind
         for kind in (
             BDF,
+            PGE,
+            # DGEFP
+            APCONSO,
+            APDEMANDE,
             # DGFiP
             AF,
             INDMAP,
@@ -30,8 +48,21 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             DIANE,
             ELLISPHERE,
             PAYDEX_DELAYS,
+            # public
+            COMPANY_LIST,
+            INPI_BCE,
+            SIRENE,
+            SIRENE_HISTO,
+            SIRENE_UL,
             # Urssaf
+            ADMIN_URSSAF,
+            CCSF,
+            COTISATION,
             DEBIT,
+            DELAI,
+            EFFECTIF,
+            EFFECTIF_ENT,
+            PROCOL,
         )
     }
 )
