@@ -13,7 +13,7 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, transla
 def _make(given: Given) -> Made:
     distinct = given.scratch(
         "plans",
-        f"SELECT DISTINCT {company()} AS siren, created, due, duration_days, CAST(amount AS DOUBLE) AS amount, "
+        f"SELECT DISTINCT {company()} AS siren, created, due, days AS duration_days, CAST(amount AS DOUBLE) AS amount, "
         f"{translated('action', ACTIONS, 'other')} AS action, {translated('stage', STAGES, 'other')} AS stage FROM delai",
     )
     plans = given.number(f"SELECT count(*) FROM {distinct}")

@@ -32,7 +32,7 @@ def clean_procol(table: str = "procol") -> str:
         "WHEN action = 'sauvegarde' THEN 'Sauvegarde' END"
     )
     return (
-        f"SELECT DISTINCT {company()} AS siren, effective_date AS date_effet, action AS action_procol, "
+        f"SELECT DISTINCT {company()} AS siren, effective AS date_effet, action AS action_procol, "
         f"stage AS stade_procol, {label} AS libelle_procol FROM {table} WHERE stage IS DISTINCT FROM 'solde_procedure'"
     )
 
@@ -64,7 +64,7 @@ def _make(given: Given) -> Made:
     known, left_out = given.without("procol", {"unknown_action": f"({action}) IS NULL"})
     distinct = given.scratch(
         "events",
-        f"SELECT DISTINCT {company()} AS siren, effective_date, {action} AS action, "
+        f"SELECT DISTINCT {company()} AS siren, effective AS effective_date, {action} AS action, "
         f"{translated('stage', STAGES, 'other')} AS stage FROM procol WHERE {known}",
     )
     events = given.number(f"SELECT count(*) FROM {distinct}")

@@ -63,8 +63,8 @@ TABLES: Final = {
     "debit": DEBITS,
     "effectif": f"SELECT siret, CAST(periode AS DATE) AS month, CAST(CAST(effectif AS DOUBLE) AS BIGINT) AS headcount FROM {URSSAF}",
     "delai": "SELECT siret, CAST(date_creation AS DATE) AS created, CAST(date_echeance AS DATE) AS due, CAST(duree_delai AS BIGINT) "
-    f"AS duration_days, CAST(montant_echeancier AS {MONEY}) AS amount, action, stade AS stage FROM {table('etablissement_delai.csv')}",
-    "procol": "SELECT siret, CAST(date_effet AS DATE) AS effective_date, action_procol AS action, stade_procol AS stage "
+    f"AS days, CAST(montant_echeancier AS {MONEY}) AS amount, action, stade AS stage FROM {table('etablissement_delai.csv')}",
+    "procol": "SELECT siret, CAST(date_effet AS DATE) AS effective, action_procol AS action, stade_procol AS stage "
     f"FROM {table('etablissement_procol.csv')}",
     "apconso": "SELECT siret, CAST(left(periode, 10) AS DATE) AS month, CAST(heure_consomme AS DOUBLE) AS hours, "
     f"CAST(effectif AS DOUBLE) AS staff FROM {table('etablissement_apconso.csv.gz')}",
