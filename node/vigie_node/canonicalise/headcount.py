@@ -14,42 +14,39 @@ from typing import Final
 from vigie.datasets.headcount import HEADCOUNT
 from vigie_node.canonicalise.recipe import Given, Made, Recipe, company
 
-_KNOWN: Final = "headcount IS NOT NULL"
+_ANY: Final = "list_count(headcounts) > 0"
 
 
 def _make(given: Given) -> Made:
     parts: list[str] = []
     left_out = {"no_headcount": 0, "repeated_line": 0}
-    counted = ""
+    others = "true"
     if given.has("effectif_ent"):
-        parts.append(
-            f"SELECT siren, month, max(headcount) AS headcount FROM effectif_ent WHERE {_KNOWN} GROUP BY siren, month"
-        )
-        companies = given.scratch("companies", f"SELECT DISTINCT siren FROM effectif_ent WHERE {_KNOWN}")
-        counted = f" AND {company()} NOT IN (SELECT siren FROM {companies})"
-        _count(given, left_out, "effectif_ent", "siren", "")
+        _count(given, left_out, "effectif_ent", "siren", "true")
+        parts.append("SELECT siren, month, max(headcount) AS headcount FROM effectif_ent GROUP BY siren, month")
+        companies = given.scratch("companies", f"SELECT DISTINCT siren FROM effectif_ent_lines WHERE {_ANY}")
+        others = f"{company()} NOT IN (SELECT siren FROM {companies})"
+        if given.has("effectif"):
+            left_out["counted_by_company"] = given.rows("effectif", f"NOT ({others})")
     if given.has("effectif"):
-        lines = (
-            f"SELECT siret, month, max(headcount) AS headcount FROM effectif WHERE {_KNOWN}{counted} "
-            "GROUP BY siret, account, month"
-        )
+        sites = f"SELECT siret, account, month, headcount FROM effectif WHERE {others}"
+        if _count(given, left_out, "effectif", "siret, account", others):
+            # Only when it is needed: there are as many groups as cells.
+            sites = f"SELECT siret, month, max(headcount) AS headcount FROM ({sites}) GROUP BY siret, account, month"
         parts.append(
-            f"SELECT {company()} AS siren, month, CAST(sum(headcount) AS BIGINT) AS headcount FROM ({lines}) GROUP BY ALL"
+            f"SELECT {company()} AS siren, month, CAST(sum(headcount) AS BIGINT) AS headcount FROM ({sites}) GROUP BY 1, 2"
         )
-        _count(given, left_out, "effectif", "siret, account", counted)
-        if counted:
-            left_out["counted_by_company"] = given.rows("effectif", f"NOT (true{counted})")
     return Made(" UNION ALL ".join(parts), left_out)
 
 
-def _count(given: Given, left_out: dict[str, int], kind: str, key: str, among: str) -> None:
-    """Count the lines among those that are used which have no headcount at all, and those that repeat a key."""
-    left_out["no_headcount"] += given.rows(kind, f"headcount IS NULL{among}")
-    used = f"FROM {kind} WHERE {_KNOWN}{among}"
-    left_out["repeated_line"] += given.number(
-        f"SELECT (SELECT count(*) FROM (SELECT DISTINCT file, line {used})) - "
-        f"(SELECT count(*) FROM (SELECT DISTINCT {key} {used}))"
-    )
+def _count(given: Given, left_out: dict[str, int], kind: str, key: str, among: str) -> int:
+    """Count the lines among some that have no headcount at all, and those that repeat a key; return the latter."""
+    left_out["no_headcount"] += given.rows(kind, f"NOT ({_ANY}) AND {among}")
+    lines = given.rows(kind, f"{_ANY} AND {among}")
+    keys = f'SELECT DISTINCT {key} FROM "{given.readings[kind].kind.store}" WHERE {_ANY} AND {among}'
+    repeated = lines - given.number(f"SELECT count(*) FROM ({keys})")
+    left_out["repeated_line"] += repeated
+    return repeated
 
 
 RECIPE: Final = Recipe(HEADCOUNT, (("effectif_ent", "effectif"),), _make)

@@ -48,15 +48,10 @@ class Given:
     def rows(self, kind: str, where: str = "true") -> int:
         """Count the rows of an extract for which a condition holds.
 
-        Of a kind that counts whole lines (months side by side), these are the lines all of whose rows fulfil it.
+        Of a kind with several months to a line these are its lines, as they were counted when they were read; the
+        condition is then over what is stored of a line.
         """
-        reading = self.readings[kind]
-        if not reading.kind.whole_line:
-            return self.number(f"SELECT count(*) FROM {reading.table} WHERE {where}")
-        hits = f"SELECT file, line, coalesce({where}, false) AS hit FROM {reading.table}"
-        return self.number(
-            f"SELECT count(*) FROM (SELECT file, line FROM ({hits}) GROUP BY file, line HAVING bool_and(hit))"
-        )
+        return self.number(f'SELECT count(*) FROM "{self.readings[kind].kind.store}" WHERE {where}')
 
     def without(self, kind: str, rules: Mapping[str, str]) -> tuple[str, dict[str, int]]:
         """Leave rows of an extract out by rules.

@@ -61,7 +61,8 @@ TABLES: Final = {
     "cotisation": f"SELECT siret, CAST(periode AS DATE) AS period_start, CAST(CAST(periode AS DATE) + INTERVAL 1 MONTH AS DATE) "
     f"AS period_stop, CAST(cotisation AS {MONEY}) AS due FROM {URSSAF}",
     "debit": DEBITS,
-    "effectif": f"SELECT siret, CAST(periode AS DATE) AS month, CAST(CAST(effectif AS DOUBLE) AS BIGINT) AS headcount FROM {URSSAF}",
+    "effectif": f"SELECT siret, list(CAST(periode AS DATE)) AS months, list(CAST(CAST(effectif AS DOUBLE) AS BIGINT)) AS headcounts "
+    f"FROM {URSSAF} GROUP BY siret",
     "delai": "SELECT siret, CAST(date_creation AS DATE) AS created, CAST(date_echeance AS DATE) AS due, CAST(duree_delai AS BIGINT) "
     f"AS days, CAST(montant_echeancier AS {MONEY}) AS amount, action, stade AS stage FROM {table('etablissement_delai.csv')}",
     "procol": "SELECT siret, CAST(date_effet AS DATE) AS effective, action_procol AS action, stade_procol AS stage "
