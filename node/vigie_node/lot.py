@@ -32,7 +32,7 @@ class PseudonymisedRows:
     """The rows of one dataset keyed by pseudonym and cut by bucket, in canonical order.
 
     Args:
-        checked: the checked rows; their connection gets a table ``pseudonymised`` beside ``valid``.
+        checked: the checked rows; their connection gets a table ``pseudonymised_<dataset>`` beside theirs.
         pseudonyms: table with ``siren`` (text) and ``pseudonym`` (16 bytes) that covers every company.
         buckets: number of buckets of the convention, a power of two.
 
@@ -44,19 +44,20 @@ class PseudonymisedRows:
         self.dataset: Dataset = checked.dataset
         self.buckets = buckets
         self._connection = checked.connection
+        self._table = f'"pseudonymised_{self.dataset.name}"'
         self._connection.register("known", pseudonyms)
         columns = ", ".join(f'v."{name}"' for name in self.dataset.names)
         bits = buckets.bit_length() - 1
         # The bucket is the leading bits of the pseudonym; sixteen of them are enough for any number of buckets allowed.
         leading = f"(('0x' || left(hex(k.{PSEUDONYM}), 4))::INTEGER >> {16 - bits})"
         self._connection.execute(
-            f"CREATE OR REPLACE TABLE pseudonymised AS SELECT {leading} AS bucket, k.{PSEUDONYM}, {columns} "
-            f"FROM valid v JOIN known k ON k.{SIREN} = v.{SIREN} ORDER BY bucket"
+            f"CREATE OR REPLACE TABLE {self._table} AS SELECT {leading} AS bucket, k.{PSEUDONYM}, {columns} "
+            f'FROM "{checked.table}" v JOIN known k ON k.{SIREN} = v.{SIREN} ORDER BY bucket'
         )
         self._connection.unregister("known")
-        self.rows = self._scalar("SELECT count(*) FROM pseudonymised")
-        self.companies = self._scalar(f"SELECT count(DISTINCT {PSEUDONYM}) FROM pseudonymised")
-        if self.rows != checked.report.valid:
+        self.rows = self._scalar(f"SELECT count(*) FROM {self._table}")
+        self.companies = self._scalar(f"SELECT count(DISTINCT {PSEUDONYM}) FROM {self._table}")
+        if self.rows != checked.report.rows:
             raise StateError("a company of the extract has no pseudonym", hint="run the same command again")
 
     def _scalar(self, sql: str) -> int:
@@ -66,7 +67,7 @@ class PseudonymisedRows:
     def bucket(self, number: int) -> pa.Table:
         """Return the rows of one bucket in canonical order, in the dataset's wire schema."""
         names = ", ".join(f'"{name}"' for name in (PSEUDONYM, *self.dataset.names))
-        found = self._connection.sql(f"SELECT {names} FROM pseudonymised WHERE bucket = {number:d}").to_arrow_table()
+        found = self._connection.sql(f"SELECT {names} FROM {self._table} WHERE bucket = {number:d}").to_arrow_table()
         ordered, _ = rows.canonical(found.cast(self.dataset.wire_schema()), self.dataset)
         return ordered
 

@@ -166,7 +166,7 @@ class Sender:
                 f"{rule.maximum_rejected:.1%} that the convention allows; nothing was sent",
                 hint="run `vigie-node check` on the file: it lists every rejected row with its place",
             )
-        if not report.valid:
+        if not report.rows:
             raise ExtractError(f"{', '.join(report.files)}: no row is left to send", hint="run `vigie-node check`")
 
     def _committed_before(self, dataset: str, epoch: int, seed: bytes, terms: Terms, digest: bytes) -> OwnLot | None:

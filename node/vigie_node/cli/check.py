@@ -131,6 +131,8 @@ def show(report: Report) -> None:
         f"  {report.companies} companies, {report.first or '-'} to {report.last or '-'}; "
         f"parsed {report.parsed} = valid {report.valid} + rejected {report.rejected} + skipped {report.skipped}"
     )
+    if report.rows != report.valid and not report.extract:
+        console.show(f"  {report.rows} rows will be sent, made from the valid ones")
     for rule, rows in report.rules.most_common():
         console.show(f"  rejected or skipped: {rule}: {rows}")
     for finding in report.shown() if report.extract or not report.made_from else ():

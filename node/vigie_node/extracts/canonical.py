@@ -26,17 +26,22 @@ FORMATS = (".parquet", ".csv")
 class Checked:
     """A dataset that was read: the report, and the rows that may be sent.
 
-    ``connection`` holds the table ``valid``: ``siren`` (text), then the dataset's columns in canonical order in their
-    wire types.
+    Attributes:
+        dataset: what it is.
+        report: what was found; ``report.rows`` rows may be sent.
+        connection: the database of the rows.
+        table: their table: ``siren`` (text), then the dataset's columns in canonical order in their wire types, categories
+            as index. Several datasets may stand in one database.
     """
 
     dataset: Dataset
     report: Report
     connection: duckdb.DuckDBPyConnection
+    table: str = "valid"
 
     def sirens(self) -> pa.Array:
         """Return the distinct SIREN of the valid rows, sorted, as a string array."""
-        found = self.connection.sql(f"SELECT DISTINCT {SIREN} FROM valid ORDER BY 1").to_arrow_table()
+        found = self.connection.sql(f'SELECT DISTINCT {SIREN} FROM "{self.table}" ORDER BY 1').to_arrow_table()
         return found.column(0).combine_chunks()
 
 
@@ -235,7 +240,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, 
         "WHERE NOT EXISTS (SELECT 1 FROM repeated p WHERE p.line = s.line)"
     )
     report.parsed = _count(connection, "raw")
-    report.valid = _count(connection, "valid")
+    report.valid = report.rows = _count(connection, "valid")
     for rule_number, rows in connection.execute("SELECT rule, count(*) FROM broken GROUP BY 1 ORDER BY 1").fetchall():
         report.rules[f"{rules[rule_number][0]}:{rules[rule_number][1]}"] += rows
         report.rejected += rows
@@ -246,7 +251,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, path: Path, dataset: Dataset, 
         else:
             report.rejected += rows
     _places(connection, report, rules, path)
-    _describe(connection, report, dataset)
+    describe(connection, report, dataset)
     for table in ("raw", "typed", "broken", "sound", "repeated"):
         connection.execute(f"DROP TABLE {table}")
     if not report.valid and header + report.parsed == header:
@@ -298,21 +303,29 @@ def _luhn(name: str) -> str:
     return f"({' + '.join(terms)}) % 10 <> 0"
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, report: Report, dataset: Dataset) -> None:
+def describe(connection: duckdb.DuckDBPyConnection, report: Report, dataset: Dataset, table: str = "valid") -> None:
+    """Complete a report whose rows are counted: companies, span of time, each column's empty and implausible cells.
+
+    Args:
+        connection: the database of the rows.
+        report: ``rows`` is right; the rest is added to.
+        dataset: what the rows are.
+        table: their table, as :attr:`Checked.table`.
+    """
     time = dataset.time
     ((report.companies, first, last, luhn),) = connection.execute(
         f'SELECT count(DISTINCT {SIREN}), CAST(min("{time}") AS VARCHAR), CAST(max("{time}") AS VARCHAR), '
-        f"count(DISTINCT CASE WHEN {_luhn(SIREN)} THEN {SIREN} END) FROM valid"
+        f'count(DISTINCT CASE WHEN {_luhn(SIREN)} THEN {SIREN} END) FROM "{table}"'
     ).fetchall()
     report.first, report.last = first or "", last or ""
     if luhn:
         report.warnings["siren_check_digit"] = luhn
     for column in dataset.columns:
         name = f'"{column.name}"'
-        empty, outside = _column_facts(connection, column, name)
+        empty, outside = _column_facts(connection, column, name, table)
         if outside:
             report.warnings[f"outside_plausible_range:{column.name}"] = outside
-        share = round(empty / report.valid, 4) if report.valid else 0.0
+        share = round(empty / report.rows, 4) if report.rows else 0.0
         report.columns.append(
             {
                 "name": column.name, "type": column.type.value, "unit": column.unit, "empty": share,
@@ -321,12 +334,12 @@ def _describe(connection: duckdb.DuckDBPyConnection, report: Report, dataset: Da
         )  # fmt: skip
 
 
-def _column_facts(connection: duckdb.DuckDBPyConnection, column: Column, name: str) -> tuple[int, int]:
+def _column_facts(connection: duckdb.DuckDBPyConnection, column: Column, name: str, table: str) -> tuple[int, int]:
     tests = []
     if column.minimum is not None:
         tests.append(f"{name} < {column.minimum!r}")
     if column.maximum is not None:
         tests.append(f"{name} > {column.maximum!r}")
     outside = f"count(*) FILTER (WHERE {' OR '.join(tests)})" if tests else "0"
-    ((empty, beyond),) = connection.execute(f"SELECT count(*) - count({name}), {outside} FROM valid").fetchall()
+    ((empty, beyond),) = connection.execute(f'SELECT count(*) - count({name}), {outside} FROM "{table}"').fetchall()
     return int(empty), int(beyond)

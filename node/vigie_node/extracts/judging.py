@@ -249,9 +249,7 @@ class Judge:
             name = self._column(one, place)
             if not one.nullable:
                 rules.append(_Rule("empty", name, one.name, f'"raw_{one.name}" IS NULL'))
-            if one.lenient:
-                continue
-            if one.name not in sound:
+            if one.name not in sound and not one.lenient:
                 wrong = f'"raw_{one.name}" IS NOT NULL AND "{one.name}" IS NULL'
                 rules.append(_Rule(one.cell.rule, name, one.name, wrong))
         fields = {one.name: one for one in self._layout.fields}

@@ -40,6 +40,9 @@ class Report:
         extract: it is about an extract as delivered; else about a canonical dataset.
         layouts: forms in which the files of an extract came.
         parsed: rows read; always ``valid + rejected + skipped``.
+        valid: rows read that are in what will be sent.
+        rows: rows of the dataset that will be sent; for a dataset made from extracts another number than ``valid``, because
+            rows are summed or spread over months.
         rules: rejections and skips per rule (a row counts once, under the first rule that it breaks).
         warnings: rows per warning; they are sent all the same.
         notes: what a person should know, in sentences: freshness, drift, columns new or missing.
@@ -58,6 +61,7 @@ class Report:
     valid: int = 0
     rejected: int = 0
     skipped: int = 0
+    rows: int = 0
     rules: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -118,6 +122,7 @@ class Report:
             "lines_valid": self.valid,
             "lines_rejected": self.rejected,
             "lines_skipped": self.skipped,
+            "rows": self.rows,
             "is_fatal": False,
             "summary": self.summary(),
             "rules": dict(sorted(self.rules.items())),
