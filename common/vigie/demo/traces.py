@@ -145,7 +145,7 @@ def contributions(world: World, traces: Traces, _streams: Streams) -> Rows:
     """Contributions due and paid, month by month; 3 % of the payments are not delivered."""
     company, at = _rows(traces.visible)
     paid = np.ma.masked_array(traces.paid[at, company] / 100, traces.paid_unknown[at, company])
-    return company, [_first_day(world, at), traces.due[at, company] / 100, paid]
+    return company, [first_day(world, at), traces.due[at, company] / 100, paid]
 
 
 def debts(world: World, traces: Traces, _streams: Streams) -> Rows:
@@ -153,7 +153,7 @@ def debts(world: World, traces: Traces, _streams: Streams) -> Rows:
     company, at = _rows(traces.visible)
     claimed, repaid = traces.claimed[at, company], traces.repaid[at, company]
     employee = employee_share(traces, company, claimed) - employee_share(traces, company, repaid)
-    return company, [_first_day(world, at), employee / 100, (claimed - repaid - employee) / 100]
+    return company, [first_day(world, at), employee / 100, (claimed - repaid - employee) / 100]
 
 
 def headcount(world: World, traces: Traces, streams: Streams) -> Rows:
@@ -161,7 +161,7 @@ def headcount(world: World, traces: Traces, streams: Streams) -> Rows:
     company, at = _rows(traces.visible)
     gap = (streams("persons-gap").random(traces.persons.shape) < 0.02)[at, company]
     persons = np.rint(traces.persons[at, company]).astype(np.int64)
-    return company, [_first_day(world, at), np.ma.masked_array(persons, gap)]
+    return company, [first_day(world, at), np.ma.masked_array(persons, gap)]
 
 
 def payment_plans(world: World, traces: Traces, streams: Streams) -> Rows:
@@ -259,7 +259,7 @@ def short_time_work(world: World, companies: Companies, traces: Traces, streams:
     company, at = _rows(made.under_way)
     unused = made.unused[at, company]
     return company, [
-        _first_day(world, at),
+        first_day(world, at),
         np.ma.masked_array(made.consumed[at, company] / 100, unused),
         made.per_day[at, company] * days_in_month(world)[at] / 100,
         np.ma.masked_array(made.staff[at, company].astype(np.float64), unused),
@@ -331,15 +331,16 @@ def _days(month: int) -> int:
     return int(np.datetime64(month - 1970 * 12, "M").astype("datetime64[D]").astype(np.int64))
 
 
-def _first_day(world: World, at: Ints) -> Ints:
+def first_day(world: World, at: Ints) -> Ints:
+    """Days from 1970-01-01 to the first day of each month of the axis, or beyond it."""
     months = at + (world.first - BEFORE - 1970 * 12)
     return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def days_in_month(world: World) -> Ints:
     """Number of days of each month of the axis."""
-    return np.diff(_first_day(world, np.arange(world.axis + 1)))
+    return np.diff(first_day(world, np.arange(world.axis + 1)))
 
 
 def _day_in_month(world: World, at: Ints, day: Ints) -> Ints:
-    return _first_day(world, at) + day - 1
+    return first_day(world, at) + day - 1
