@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vigie.demo import traces as seen
 from vigie.demo.process import BLOCK
 from vigie.synth import text
 from vigie.synth.block import Block
@@ -21,7 +20,7 @@ _MID_MONTH: Final = 14
 
 def bdf(block: Block) -> bytes:
     """Rows of the Banque de France: ANNEE is the fiscal year plus one, the SIREN is cut into three."""
-    company, columns = block.kept(seen.ratios(block.world, block.companies, block.traces, block.streams))
+    company, columns = block.ratios
     closing, year = np.ma.getdata(columns[0]), np.ma.getdata(columns[2])
     siren = block.siren.take(pa.array(company))
     place = block.sites.est_place[block.sites.headquarters[company]]
@@ -48,7 +47,7 @@ def bdf(block: Block) -> bytes:
 
 def inpi(block: Block) -> bytes:
     """Public accounts of most companies that file them; amounts in euros, ratios with a dot."""
-    company, columns = block.kept(seen.ratios(block.world, block.companies, block.traces, block.streams))
+    company, columns = block.ratios
     public = (block.chance("files-accounts") < 0.7)[company]
     company = company[public]
     closing, year = (np.ma.getdata(column)[public] for column in (columns[0], columns[2]))

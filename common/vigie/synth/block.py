@@ -152,6 +152,16 @@ class Block:
         return filled
 
     @cached_property
+    def ratios(self) -> tuple[Ints, list[np.ma.MaskedArray]]:
+        """Canonical yearly ratios."""
+        return self.kept(seen.ratios(self.world, self.companies, self.traces, self.streams))
+
+    @cached_property
+    def plans(self) -> tuple[Ints, list[np.ma.MaskedArray]]:
+        """Canonical payment plans."""
+        return self.kept(seen.payment_plans(self.world, self.traces, self.streams))
+
+    @cached_property
     def furlough(self) -> Furlough:
         """Short-time work of the whole block."""
         return seen.furlough(self.world, self.companies, self.traces, self.streams)

@@ -1,6 +1,7 @@
 """A Diane export: one row for each company, some eighty fields side by side for six years, as Bureau van Dijk sells it."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -58,7 +59,33 @@ def diane(block: Block) -> bytes:
     company = np.flatnonzero(block.chance("diane-knows") < 0.6)
     year = last_year(int(block.month(np.array([block.last]))[0]))
     cells = _Cells(block, company, year)
-    return text.lines([cells.of(words, back) for words, back in diane_header()], ";", newline="\r\n", quoted=True)
+    made = [cells.of(words, back) for words, back in diane_header()]
+    numbers = [one for one in made if isinstance(one, _Number)]
+    texts = iter(_together(numbers, len(company)))
+    columns = [next(texts) if isinstance(one, _Number) else one for one in made]
+    return text.lines(columns, ";", newline="\r\n", quoted=True)
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A column of numbers with 0 or 2 places, empty where null."""
+
+    values: Floats
+    places: int
+    null: NDArray[np.bool_]
+
+
+def _together(numbers: list[_Number], rows: int) -> list[Text]:
+    """The text of each column: hundreds of short columns are put into words as two long ones."""
+    made: dict[int, Text] = {}
+    for places in (0, 2):
+        at = [place for place, one in enumerate(numbers) if one.places == places]
+        values = np.concatenate([numbers[place].values for place in at])
+        null = np.concatenate([numbers[place].null for place in at])
+        exact = np.rint(values * 10.0**places).astype(np.int64)
+        long = text.blank(text.comma(exact, places) if places else text.integer(exact), null)
+        made |= {place: long.slice(number * rows, rows) for number, place in enumerate(at)}
+    return [made[place] for place in range(len(numbers))]
 
 
 class _Cells:
@@ -77,7 +104,7 @@ class _Cells:
         self._noise = block.streams("diane").normal(size=(len(diane_header()), BLOCK))[:, company]
         self._drawn = 0
 
-    def of(self, words: str, back: int | None) -> Cells:
+    def of(self, words: str, back: int | None) -> Cells | _Number:
         """The column under one header cell."""
         self._drawn += 1
         name = re.sub(" +", " ", words).strip()
@@ -103,7 +130,7 @@ class _Cells:
             case _:
                 return text.integer(block.sites.siren[company] // 7 % 4)
 
-    def _yearly(self, name: str, back: int, noise: Floats) -> Text:
+    def _yearly(self, name: str, back: int, noise: Floats) -> Cells | _Number:
         absent = self._absent[back]
         year = self._year - back
         if name.startswith(_RARE):
@@ -117,18 +144,10 @@ class _Cells:
             share_now = share * np.exp(0.15 * noise)
             if name.startswith(_SUFFERS):
                 share_now = share_now - 0.03 * np.maximum(self._stress[back], -0.5)
-            return text.blank(_whole(self._turnover[back] * share_now), absent)
+            return _Number(self._turnover[back] * share_now, 0, absent)
         if name.endswith("kEUR"):
-            return text.blank(_whole(self._turnover[back] * 0.004 * np.exp(noise)), absent)
+            return _Number(self._turnover[back] * 0.004 * np.exp(noise), 0, absent)
         if name.endswith("jours") or name.startswith("Effectif"):
-            return text.blank(_whole(45.0 + 14.0 * noise + 6.0 * self._stress[back]), absent)
+            return _Number(45.0 + 14.0 * noise + 6.0 * self._stress[back], 0, absent)
         level, spread = (22.0, 11.0) if name.endswith("%") else (1.4, 0.5)
-        return text.blank(_comma(level + spread * noise - 0.2 * spread * self._stress[back]), absent)
-
-
-def _whole(values: Floats) -> Text:
-    return text.integer(np.rint(values).astype(np.int64))
-
-
-def _comma(values: Floats) -> Text:
-    return text.comma(np.rint(values * 100.0).astype(np.int64), 2)
+        return _Number(level + spread * noise - 0.2 * spread * self._stress[back], 2, absent)

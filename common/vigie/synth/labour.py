@@ -80,7 +80,7 @@ def short_time_work(block: Block) -> tuple[Requests, Consumption]:
         begins=np.where(kind == 1, second_begins[row], begins[row]),
         ends=np.where(kind == 0, first_ends[row], ends[row]),
         hours=np.choose(kind, [first_hours[row], (hours - first_hours)[row], hours[row] // 3]),
-        reason=text.choose(kind == 2, UNKNOWN_REASON, text.pick(_REASONS, reason[row])),  # noqa: PLR2004
+        reason=text.choose(kind == 2, UNKNOWN_REASON, text.pick(_REASONS, reason[row])),
     )
     used = ~made.unused[at, company]
     late = twice[run] & (block.first_day(at) > first_ends[run])

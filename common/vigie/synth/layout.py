@@ -58,10 +58,14 @@ class Layout:
         return self.separator.join(f"{edge}{column}{edge}" for column in self.columns)
 
 
+def _names(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
 def _urssaf(
     kind: str, file: str, columns: str, forms: Mapping[str, str], key: tuple[str, ...] = (), optional: str = ""
 ) -> Layout:
-    names = tuple(columns.split())
+    names = _names(columns)
     unused = set(optional.split()) | {"Urssaf_gestion", "Dep"}
     required = tuple(name for name in names if name not in unused)
     return Layout(kind, ACOSS, file, ";", names, forms, required, key)
@@ -164,9 +168,9 @@ APDEMANDE: Final = Layout(
     LABOUR,
     "demande_ap.csv",
     ",",
-    tuple(
+    _names(
         "ID_DA ETAB_SIRET EFF_ENT EFF_ETAB DATE_STATUT DATE_DEB DATE_FIN HTA MTA EFF_AUTO MOTIF_RECOURS_SE "
-        "PERIMETRE_AP S_HEURE_CONSOM_TOT S_EFF_CONSOM_TOT S_MONTANT_CONSOM_TOT RECOURS_ANTERIEUR".split()
+        "PERIMETRE_AP S_HEURE_CONSOM_TOT S_EFF_CONSOM_TOT S_MONTANT_CONSOM_TOT RECOURS_ANTERIEUR"
     ),
     {
         "ETAB_SIRET": "siret",
@@ -198,9 +202,9 @@ BDF: Final = Layout(
     BANK,
     "bdf.csv",
     ";",
-    tuple(
+    _names(
         "D1 ANNEE ARRETE_BILAN DENOM CP REGION SECTEUR POIDS_FRNG TX_MARGE DELAI_FRS POIDS_DFISC_SOC POIDS_FIN_CT "
-        "POIDS_FRAIS_FIN".split()
+        "POIDS_FRAIS_FIN"
     ),
     {
         "D1": "siren",
@@ -234,9 +238,9 @@ PAYDEX: Final = Layout(
     BANK,
     "E_{stamp}_Retro-Paydex_{day}.csv",
     ",",
-    tuple(
+    _names(
         "siren état_organisation code_paydex nbr_jrs_retard nbr_fournisseurs encours_étudiés note_100_alerteur_plus_30 "
-        "note_100_alerteur_plus_90_jours date_valeur".split()
+        "note_100_alerteur_plus_90_jours date_valeur"
     ),
     {"siren": "siren", "code_paydex": "category", "nbr_jrs_retard": "integer", "date_valeur": "iso"},
     ("siren", "code_paydex", "nbr_jrs_retard", "date_valeur"),
@@ -259,12 +263,12 @@ INPI: Final = Layout(
     PUBLIC,
     "ratios_inpi_bce.csv",
     ";",
-    tuple(
+    _names(
         "siren date_cloture_exercice chiffre_d_affaires marge_brute ebe ebit resultat_net taux_d_endettement "
         "ratio_de_liquidite ratio_de_vetuste autonomie_financiere poids_bfr_exploitation_sur_ca "
         "couverture_des_interets caf_sur_ca capacite_de_remboursement marge_ebe resultat_courant_avant_impots_sur_ca "
         "poids_bfr_exploitation_sur_ca_jours rotation_des_stocks_jours credit_clients_jours "
-        "credit_fournisseurs_jours type_bilan".split()
+        "credit_fournisseurs_jours type_bilan"
     ),
     {
         "siren": "siren",
@@ -280,7 +284,7 @@ SIRENE: Final = Layout(
     PUBLIC,
     "StockEtablissement_utf8_geo.csv",
     ",",
-    tuple(
+    _names(
         "siren nic siret statutDiffusionEtablissement dateCreationEtablissement trancheEffectifsEtablissement "
         "anneeEffectifsEtablissement activitePrincipaleRegistreMetiersEtablissement "
         "dateDernierTraitementEtablissement etablissementSiege nombrePeriodesEtablissement "
@@ -295,7 +299,7 @@ SIRENE: Final = Layout(
         "libellePaysEtranger2Etablissement dateDebut etatAdministratifEtablissement enseigne1Etablissement "
         "enseigne2Etablissement enseigne3Etablissement denominationUsuelleEtablissement activitePrincipaleEtablissement "
         "nomenclatureActivitePrincipaleEtablissement caractereEmployeurEtablissement longitude latitude geo_score "
-        "geo_type geo_adresse geo_id geo_ligne geo_l4 geo_l5".split()
+        "geo_type geo_adresse geo_id geo_ligne geo_l4 geo_l5"
     ),
     {
         "siren": "siren",
@@ -315,7 +319,7 @@ SIRENE_UL: Final = Layout(
     PUBLIC,
     "sireneUL.csv",
     ",",
-    tuple(
+    _names(
         "siren statutDiffusionUniteLegale unitePurgeeUniteLegale dateCreationUniteLegale sigleUniteLegale "
         "sexeUniteLegale prenom1UniteLegale prenom2UniteLegale prenom3UniteLegale prenom4UniteLegale "
         "prenomUsuelUniteLegale pseudonymeUniteLegale identifiantAssociationUniteLegale trancheEffectifsUniteLegale "
@@ -324,7 +328,7 @@ SIRENE_UL: Final = Layout(
         "denominationUniteLegale denominationUsuelle1UniteLegale denominationUsuelle2UniteLegale "
         "denominationUsuelle3UniteLegale categorieJuridiqueUniteLegale activitePrincipaleUniteLegale "
         "nomenclatureActivitePrincipaleUniteLegale activitePrincipaleNAF25UniteLegale nicSiegeUniteLegale "
-        "economieSocialeSolidaireUniteLegale caractereEmployeurUniteLegale".split()
+        "economieSocialeSolidaireUniteLegale caractereEmployeurUniteLegale"
     ),
     {
         "siren": "siren",
@@ -341,13 +345,13 @@ SIRENE_HISTO: Final = Layout(
     PUBLIC,
     "StockEtablissementHistorique_utf8.csv",
     ",",
-    tuple(
+    _names(
         "siren nic siret dateFin dateDebut etatAdministratifEtablissement "
         "changementEtatAdministratifEtablissement enseigne1Etablissement enseigne2Etablissement "
         "enseigne3Etablissement changementEnseigneEtablissement denominationUsuelleEtablissement "
         "changementDenominationUsuelleEtablissement activitePrincipaleEtablissement "
         "nomenclatureActivitePrincipaleEtablissement changementActivitePrincipaleEtablissement "
-        "caractereEmployeurEtablissement changementCaractereEmployeurEtablissement".split()
+        "caractereEmployeurEtablissement changementCaractereEmployeurEtablissement"
     ),
     {
         "siren": "siren",

@@ -56,7 +56,10 @@ _ROWS: Final = """
 def _places() -> tuple[Place, ...]:
     rows = [line.split() for line in _ROWS.strip().splitlines()]
     total = sum(float(row[-1]) for row in rows)
-    return tuple(Place(*row[:-1], weight=float(row[-1]) / total) for row in rows)  # type: ignore[arg-type]
+    return tuple(
+        Place(commune, postcode, name, department, region, urssaf, longitude, latitude, float(weight) / total)
+        for commune, postcode, name, department, region, urssaf, longitude, latitude, weight in rows
+    )
 
 
 PLACES: Final = _places()

@@ -148,8 +148,9 @@ def _opened(block: Block) -> Ints:
     sites = block.sites
     later = sites.est_ordinal * (sites.est_nic * 37 + sites.siren[sites.est_company]) % 1096
     created = block.created[sites.est_company]
-    room = np.maximum(block.first_day(np.zeros(1, np.int64)) - created, 0)
-    return created + np.minimum(later, room)
+    room = np.maximum(block.first_day(np.zeros_like(created)) - created, 0)
+    opened: Ints = created + np.minimum(later, room)
+    return opened
 
 
 def _diffusion(block: Block) -> Text:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.demo.process import BLOCK, Companies, Streams
+from vigie.demo.sirens import check_digit
 from vigie.synth.places import NAF, PLACES
 
 Ints = NDArray[np.int64]
@@ -126,10 +127,5 @@ def settle(companies: Companies, streams: Streams, siren: Ints, first: int) -> S
 
 def _nic(siren: Ints, ordinal: Ints) -> Ints:
     """Four digits in order of opening, and the digit that makes the SIRET pass Luhn's check."""
-    stem = siren * 10_000 + ordinal + 1
-    total = np.zeros_like(stem)
-    for place in range(13):
-        digit = stem // 10**place % 10
-        doubled = digit * 2 if place % 2 == 0 else digit
-        total += np.where(doubled > 9, doubled - 9, doubled)
-    return (ordinal + 1) * 10 + (10 - total % 10) % 10
+    number = ordinal + 1
+    return number * 10 + check_digit(siren * 10_000 + number, 13)

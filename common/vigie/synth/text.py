@@ -6,7 +6,7 @@ The forms are those of the partners' files (``docs/extracts``): decimal comma or
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Text = pa.Array
-Cells = Text | str
+Text: TypeAlias = pa.Array
+Cells: TypeAlias = Text | str
 """A column of text, or one text that stands in every row."""
 
 _MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

@@ -56,7 +56,7 @@ def cotisation(block: Block, *, legacy: bool = False) -> bytes:
 
 def delai(block: Block, *, legacy: bool = False) -> bytes:
     """Payment plans, at the first account of the company; one in ten is delivered twice."""
-    company, columns = block.kept(seen.payment_plans(block.world, block.traces, block.streams))
+    company, columns = block.plans
     times = np.where((np.ma.getdata(columns[0]) * 7 + company) % 10 == 0, 2, 1)
     company = np.repeat(company, times)
     created, due, days, amount, action, stage = (np.repeat(np.ma.getdata(column), times) for column in columns)
@@ -85,7 +85,7 @@ def delai(block: Block, *, legacy: bool = False) -> bytes:
 
 def ccsf(block: Block, *, legacy: bool = False) -> bytes:
     """Decisions of the départements' commissions: the plans that they granted, and some that they refused."""
-    company, columns = block.kept(seen.payment_plans(block.world, block.traces, block.streams))
+    company, columns = block.plans
     created, action, stage = (np.ma.getdata(columns[at]) for at in (0, 4, 5))
     granted = np.flatnonzero(action == "ccsf")
     refused = np.flatnonzero((action != "ccsf") & (stage == "pro_pr"))
