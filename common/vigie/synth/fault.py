@@ -21,6 +21,10 @@ class Expected(StrEnum):
     """The row is rejected, and named with its line and column; the others are kept."""
     WARNED = "warned"
     """Nothing is rejected; the report counts it."""
+    SKIPPED = "skipped"
+    """The row is left out and counted, and nobody is at fault."""
+    ACCEPTED = "accepted"
+    """It does no harm: what is read is what the sound file says."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def in_cell(layout: Layout, column: str, what: str, expected: Expected, descript
         row = sheet.row(place, rng)
         before = sheet.lines[row][place].strip('"')
         sheet.set(row, place, change if isinstance(change, str) else change(before))
-        return Planted(sheet.bytes(), row + 1, sheet.header[place])
+        return Planted(sheet.encode(), row + 1, sheet.header[place])
 
     name = f"{layout.kind}-{what}-{slug(column)}"
     return Fault(name, layout, description, expected, column, plant)
@@ -95,7 +99,7 @@ def in_row(
         sheet = Sheet.read(data, layout)
         row = int(rng.integers(1, len(sheet.lines)))
         sheet.lines[row] = change(list(sheet.lines[row]))
-        return Planted(sheet.bytes(), row + 1, "")
+        return Planted(sheet.encode(), row + 1, "")
 
     return Fault(f"{layout.kind}-{what}", layout, description, expected, "", plant)
 
@@ -115,7 +119,7 @@ def in_header(
         place = sheet.place(column, rng)
         name = sheet.header[place]
         change(sheet.lines, place)
-        return Planted(sheet.bytes(), 1, name)
+        return Planted(sheet.encode(), 1, name)
 
     return Fault(f"{layout.kind}-{what}-{slug(column)}", layout, description, expected, column, plant)
 
@@ -125,7 +129,7 @@ def of_file(
 ) -> Fault:  # fmt: skip
     """A fault of the file as a whole, which is seen at its first line."""
 
-    def plant(data: bytes, rng: np.random.Generator) -> Planted:
+    def plant(data: bytes, _: np.random.Generator) -> Planted:
         return Planted(change(data, Sheet.read(data, layout)), 1, "")
 
     return Fault(f"{layout.kind}-{what}", layout, description, expected, "", plant, suffix)
@@ -142,7 +146,7 @@ def duplicate(layout: Layout, what: str, description: str, column: str | None, c
             place = sheet.place(column, rng)
             before = sheet.lines[row][place].strip('"')
             sheet.set(row + 1, place, change if isinstance(change, str) else change(before))
-        return Planted(sheet.bytes(), row + 2, "")
+        return Planted(sheet.encode(), row + 2, "")
 
     return Fault(f"{layout.kind}-{what}", layout, description, Expected.WARNED, "", plant)
 

@@ -8,7 +8,7 @@ from vigie.synth.fault import Change, Expected, Fault, in_cell
 from vigie.synth.layout import Layout
 from vigie.synth.sheet import ANY_MONTH
 
-_REPORTED, _WARNED = Expected.REPORTED, Expected.WARNED
+_REPORTED, _WARNED, _SKIPPED, _ACCEPTED = Expected.REPORTED, Expected.WARNED, Expected.SKIPPED, Expected.ACCEPTED
 Wrong = tuple[str, Expected, str, Change]
 """What is wrong, what must become of it, a description, and what stands in the cell."""
 
@@ -18,15 +18,15 @@ def _other_check_digit(number: str) -> str:
 
 
 def _letter_inside(number: str) -> str:
-    return number[:4] + "O" + number[5:]
+    return number[:4] + "o" + number[5:]
 
 
 _IDENTIFIER: Final[tuple[Wrong, ...]] = (
     ("empty", _REPORTED, "the key is empty", ""),
-    ("letter", _REPORTED, "a letter O instead of a zero in an identifier", _letter_inside),
+    ("letter", _REPORTED, "a small letter o instead of a zero in an identifier", _letter_inside),
     ("too-long", _REPORTED, "an identifier with a digit too many", lambda number: number + "7"),
     ("luhn", _WARNED, "an identifier that fails Luhn's check", _other_check_digit),
-    ("trailing-space", _WARNED, "an identifier followed by a space", lambda number: number + " "),
+    ("trailing-space", _ACCEPTED, "an identifier followed by a space", lambda number: number + " "),
     ("control", _REPORTED, "a control character inside an identifier", lambda number: number[:5] + "\x01" + number[5:]),
 )
 _NUMBER: Final[tuple[Wrong, ...]] = (
@@ -43,7 +43,7 @@ _COMMA: Final[tuple[Wrong, ...]] = (
 FORMS: Final[Mapping[str, tuple[Wrong, ...]]] = {
     "siren": (
         *_IDENTIFIER,
-        ("eight-digits", _REPORTED, "a SIREN with eight digits: its leading zero was lost", lambda number: number[:-1]),
+        ("eight-digits", _REPORTED, "a SIREN with eight digits: the first was lost", lambda number: number[1:]),
     ),
     "siret": (
         *_IDENTIFIER,
@@ -59,7 +59,7 @@ FORMS: Final[Mapping[str, tuple[Wrong, ...]]] = {
     "nic": (("empty", _REPORTED, "the key is empty", ""), ("letter", _REPORTED, "letters in a NIC", "0001A")),
     "period": (
         ("length", _REPORTED, "a period code of five digits", "20171"),
-        ("month-seven", _REPORTED, "month 7 of a quarter", "201717"),
+        ("month-seven", _WARNED, "month 7 of a quarter, which the real system counts on from its first", "201717"),
         ("quarter-five", _REPORTED, "a fifth quarter", "201751"),
         ("text", _REPORTED, "words where a period code must stand", "T1 2020"),
         ("empty", _REPORTED, "the key is empty", ""),
@@ -113,16 +113,29 @@ FORMS: Final[Mapping[str, tuple[Wrong, ...]]] = {
 }
 """Form of a column → what can be wrong in a cell of it."""
 
-_TOLERANT: Final = ("bdf", "inpi_bce")
-"""A wrong ratio of these leaves its cell empty and the row stands, as in the real system."""
+_TOLERATED: Final[Mapping[str, str]] = {"bdf": "number", "inpi_bce": "number", "sirene": "iso", "sirene_ul": "iso"}
+"""Kind → form whose faults leave the cell empty and let the row stand, as in the real system."""
+_PADDED: Final = ("bdf", "diane", "paydex", "pge", "inpi_bce")
+"""Their SIRENs come as numbers now and then; leading zeros are put back."""
 
 
 def by_form(layout: Layout) -> Iterator[Fault]:
     """Faults of every column of a layout that has a form."""
     for column, form in layout.forms.items():
         for what, expected, description, change in FORMS.get(form, ()):
-            tolerated = layout.kind in _TOLERANT and form == "number"
-            yield in_cell(layout, column, what, _WARNED if tolerated else expected, description, change)
+            tolerated = _TOLERATED.get(layout.kind) == form
+            if tolerated and what == "empty":
+                continue
+            padded = layout.kind in _PADDED and what == "eight-digits"
+            yield in_cell(layout, column, what, _WARNED if tolerated or padded else expected, description, change)
+
+
+def provisional(layout: Layout) -> Fault:
+    """An establishment that Sirene does not know yet: the Urssaf gives it a number with a letter."""
+    return in_cell(
+        layout, "Siret", "provisional", _SKIPPED, "a provisional SIRET, which has capital letters",
+        lambda number: number[:9] + "A" + number[10:],
+    )  # fmt: skip
 
 
 def of_headcounts(layout: Layout) -> Iterator[Fault]:
@@ -143,7 +156,6 @@ def own() -> Iterator[Fault]:
         (of.PROCOL, "Lib_actx_stdx", "no-action", "a stage without the proceeding that it is a stage of", "plan_continuation"),
         (of.PROCOL, "Lib_actx_stdx", "unknown-action", "a proceeding that does not exist", "faillite_ouverture"),
         (of.PROCOL, "Lib_actx_stdx", "empty", "an event that says nothing", ""),
-        (of.DELAI, "Montant_global_echeancier", "decimal-comma", "a decimal comma where a dot must stand", "5065,79"),
         (of.DELAI, "Montant_global_echeancier", "zero", "a plan about nothing", "0"),
         (of.DELAI, "Montant_global_echeancier", "negative", "a plan about a negative amount", "-12.50"),
         (of.COTISATION, "cotis_due", "currency", "a currency sign after an amount", "1234,5 EUR"),

@@ -28,7 +28,7 @@ from vigie.synth.fault import (
     of_file,
     truncated_last_line,
 )
-from vigie.synth.fault_cells import by_form, of_headcounts, own
+from vigie.synth.fault_cells import by_form, of_headcounts, own, provisional
 from vigie.synth.layout import LAYOUTS, Layout
 from vigie.synth.sheet import Sheet
 
@@ -37,8 +37,8 @@ SAMPLE_LINES: Final = 200
 """Faults are planted into the beginning of a file: header and as many lines less one."""
 
 _SAMPLE_BYTES: Final = 4 << 20
-_REFUSED, _REPORTED, _WARNED = Expected.REFUSED, Expected.REPORTED, Expected.WARNED
-_LENIENT: Final = ("apdemande", "diane")
+_REFUSED, _REPORTED, _WARNED, _ACCEPTED = Expected.REFUSED, Expected.REPORTED, Expected.WARNED, Expected.ACCEPTED
+_LENIENT: Final = ("apdemande", "cotisation", "diane")
 """Kinds in which a bare quotation mark is not necessarily a fault."""
 _WITH_WORDS: Final[Mapping[str, str]] = {
     "delai": "Denomination_premiere_ligne",
@@ -68,6 +68,7 @@ def catalogue() -> tuple[Fault, ...]:
     found = [
         *(fault for layout in LAYOUTS for fault in _of_kind(layout)),
         *own(),
+        *(provisional(layout) for layout in (*of.LEGACY_HAS_NO_SIRET, of.PROCOL)),
         *of_headcounts(of.EFFECTIF),
         *of_headcounts(of.EFFECTIF_ENT),
         *_of_month_columns(of.EFFECTIF),
@@ -95,7 +96,9 @@ def _of_header(layout: Layout) -> Iterator[Fault]:
         layout, "lost-name", _REFUSED, "a name is missing in the header, the values below are not", last, _nameless
     )
     yield in_header(layout, "twice-column", _REFUSED, "a required column stands twice", first, _twice)
-    yield in_header(layout, "reordered-column", _WARNED, "a column stands at the end; names still tell", first, _moved)
+    yield in_header(
+        layout, "reordered-column", _ACCEPTED, "a column stands at the end; names still tell", first, _moved
+    )
     yield in_header(layout, "new-column", _WARNED, "a column that nobody announced", first, _added)
 
 
@@ -134,7 +137,7 @@ def _of_bytes(layout: Layout) -> Iterator[Fault]:
     yield of_file(layout, "not-gzip", _REFUSED, "plain text whose name ends in .gz", lambda data, _: data, ".gz")
     if not utf16:
         yield of_file(
-            layout, "byte-order-mark", _WARNED, "a byte order mark before the header", lambda data, _: _BOM + data
+            layout, "byte-order-mark", _ACCEPTED, "a byte order mark before the header", lambda data, _: _BOM + data
         )
     if layout.kind in _WITH_WORDS:
         yield _latin(layout, _WITH_WORDS[layout.kind])
@@ -149,6 +152,7 @@ def _of_rows(layout: Layout) -> Iterator[Fault]:
     yield in_cell(layout, key, "nul", _REPORTED, "a NUL byte inside a cell", lambda cell: f"{cell[:2]}\0{cell[2:]}")
     yield _repeated_header(layout)
     if layout.kind not in _LENIENT:
+        yield in_row(layout, "open-quote", _REPORTED, "a quotation mark that is opened and never closed", _open_quote)
         yield in_row(layout, "stray-quote", _REPORTED, "a bare quotation mark inside a cell", _stray_quote)
     yield duplicate(layout, "same-row-twice", "a row that is delivered twice", None, "")
     if layout.kind in _CHANGING:
@@ -157,10 +161,13 @@ def _of_rows(layout: Layout) -> Iterator[Fault]:
 
 def _of_month_columns(layout: Layout) -> Iterator[Fault]:
     month = "eff*"
-    yield in_header(layout, "fifth-quarter", _REFUSED, "a headcount column of a fifth quarter", month, _as("eff202051"))
     yield in_header(
-        layout, "short-month", _WARNED, "a headcount column whose month cannot be told", month, _as("eff75")
+        layout, "fifth-quarter", _REFUSED, "a headcount column of a fifth quarter", month, _Named("eff202051")
     )
+    yield in_header(
+        layout, "short-month", _WARNED, "a headcount column whose month cannot be told", month, _Named("eff75")
+    )
+    yield of_file(layout, "no-month", _REFUSED, "no column of headcounts at all", _no_months)
     yield in_header(layout, "month-twice", _REFUSED, "two headcount columns of one month", month, _twice)
 
 
@@ -193,10 +200,6 @@ def _added(lines: list[list[str]], _: int) -> None:
         cells.append("Nouveau" if at == 0 else "1")
 
 
-def _as(name: str) -> "_Named":
-    return _Named(name)
-
-
 @dataclass(frozen=True)
 class _Named:
     """Gives a column another name."""
@@ -219,6 +222,18 @@ def _stray_quote(cells: list[str]) -> list[str]:
     return cells
 
 
+def _open_quote(cells: list[str]) -> list[str]:
+    at = next((at for at, cell in enumerate(cells) if cell and '"' not in cell), 0)
+    cells[at] = f'"{cells[at]}'
+    return cells
+
+
+def _no_months(_: bytes, sheet: Sheet) -> bytes:
+    kept = [at for at, name in enumerate(sheet.header) if not name.startswith("eff")]
+    sheet.lines = [[cells[at] for at in kept] for cells in sheet.lines]
+    return sheet.encode()
+
+
 def _latin(layout: Layout, column: str) -> Fault:
     def plant(data: bytes, rng: np.random.Generator) -> Planted:
         sheet = Sheet.read(data, layout)
@@ -236,7 +251,7 @@ def _repeated_header(layout: Layout) -> Fault:
         sheet = Sheet.read(data, layout)
         row = int(rng.integers(2, len(sheet.lines) + 1))
         sheet.lines.insert(row, list(sheet.lines[0]))
-        return Planted(sheet.bytes(), row + 1, "")
+        return Planted(sheet.encode(), row + 1, "")
 
     description = "the header again between the rows, as when two files were joined"
     return Fault(f"{layout.kind}-header-again", layout, description, _REPORTED, "", plant)

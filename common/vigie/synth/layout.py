@@ -93,7 +93,6 @@ DEBIT: Final = _urssaf(
     "Mt_PO Mt_PP Cd_op_ecn Motif_ecn Recours_en_cours",
     {
         "num_cpte": "account",
-        "Siren": "siren",
         "Siret": "siret",
         "Periode": "period",
         "Num_Hist_Ecn": "integer",
@@ -140,7 +139,7 @@ PROCOL: Final = _urssaf(
     "procol",
     "sigfaible_pcoll.csv",
     "Siret Siren Dt_effet Cat_v2 Lib_actx_stdx",
-    {"Siret": "siret", "Siren": "siren", "Dt_effet": "upper", "Lib_actx_stdx": "proceeding"},
+    {"Siret": "siret", "Dt_effet": "upper", "Lib_actx_stdx": "proceeding"},
     optional="Siren Cat_v2",
 )
 EFFECTIF: Final = Layout(

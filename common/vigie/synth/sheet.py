@@ -47,7 +47,7 @@ class Sheet:
         joined = [self.layout.separator.join(cells) for cells in self.lines] if lines is None else lines
         return "".join(f"{line}{self.layout.newline}" for line in joined)
 
-    def bytes(self) -> bytes:
+    def encode(self) -> bytes:
         """The whole file, as delivered."""
         return self.encoded(self.text())
 

@@ -86,9 +86,9 @@ def delai(block: Block, *, legacy: bool = False) -> bytes:
 def ccsf(block: Block, *, legacy: bool = False) -> bytes:
     """Decisions of the départements' commissions: the plans that they granted, and some that they refused."""
     company, columns = block.plans
-    created, action, stage = (np.ma.getdata(columns[at]) for at in (0, 4, 5))
+    created, action = np.ma.getdata(columns[0]), np.ma.getdata(columns[4])
     granted = np.flatnonzero(action == "ccsf")
-    refused = np.flatnonzero((action != "ccsf") & (stage == "pro_pr"))
+    refused = np.flatnonzero((action != "ccsf") & ((created + company) % 3 == 0))
     row = np.sort(np.concatenate([granted, refused]))
     row = np.repeat(row, 2)
     second = np.arange(len(row)) % 2 == 1
