@@ -135,7 +135,7 @@ def _block(world: World, sirens: Sirens, at: int, count: int) -> _Block:
     parts = {
         "contributions": seen.contributions(world, traces, streams),
         "debts": seen.debts(world, traces, streams),
-        "headcount": seen.headcount(world, traces, streams),
+        "headcount": seen.headcount(world, companies, traces, streams),
         "payment_plans": seen.payment_plans(world, traces, streams),
         "proceedings": seen.proceedings(world, companies, streams),
         "ratios": seen.ratios(world, companies, traces, streams),

@@ -156,11 +156,14 @@ def debts(world: World, traces: Traces, _streams: Streams) -> Rows:
     return company, [first_day(world, at), employee / 100, (claimed - repaid - employee) / 100]
 
 
-def headcount(world: World, traces: Traces, streams: Streams) -> Rows:
+def headcount(world: World, companies: Companies, traces: Traces, streams: Streams) -> Rows:
     """Persons; 2 % of the months are not delivered."""
     company, at = _rows(traces.visible)
     gap = (streams("persons-gap").random(traces.persons.shape) < 0.02)[at, company]
     persons = np.rint(traces.persons[at, company]).astype(np.int64)
+    # A liquidated company may have let everybody go before its last month is over: zero is a value.
+    empty = streams("let-go").random(BLOCK) < 0.3
+    persons[empty[company] & (at == companies.dies[company])] = 0
     return company, [first_day(world, at), np.ma.masked_array(persons, gap)]
 
 

@@ -144,7 +144,7 @@ class Block:
     @cached_property
     def headcount(self) -> Ints:
         """(company, month) persons, -1 where not delivered."""
-        company, (month, persons) = self.kept(seen.headcount(self.world, self.traces, self.streams))
+        company, (month, persons) = self.kept(seen.headcount(self.world, self.companies, self.traces, self.streams))
         start = self.first_day(np.arange(BEFORE, self.last + 1))
         at = np.searchsorted(start, np.ma.getdata(month))
         filled = np.full((self.count, self.world.months), -1, np.int64)

@@ -33,7 +33,7 @@ from vigie.synth.layout import LAYOUTS, Layout
 from vigie.synth.sheet import Sheet
 
 CATALOGUE: Final = "catalogue.json"
-SAMPLE_LINES: Final = 200
+SAMPLE_LINES: Final = 100
 """Faults are planted into the beginning of a file: header and as many lines less one."""
 
 _SAMPLE_BYTES: Final = 4 << 20

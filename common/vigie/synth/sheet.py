@@ -37,7 +37,10 @@ class Sheet:
         """
         text = data.decode(layout.encoding).removeprefix(_BOM)
         cell = re.compile(rf'("(?:[^"]|"")*"|[^{re.escape(layout.separator)}]*)(?:{re.escape(layout.separator)}|$)')
-        lines = [_cells(cell, line) for line in text.removesuffix(layout.newline).split(layout.newline)]
+        lines = [
+            _cells(cell, line) if '"' in line else line.split(layout.separator)
+            for line in text.removesuffix(layout.newline).split(layout.newline)
+        ]
         if len(lines) < 2:
             raise Missing(f"a file of kind {layout.kind} has no row to plant a fault into", hint="make more companies")
         return cls(layout, lines)
@@ -79,8 +82,8 @@ class Sheet:
         return int(rng.choice(filled)) if filled else int(rng.integers(1, len(self.lines)))
 
     def set(self, row: int, place: int, value: str) -> None:
-        """Put a value into a cell, between quotation marks where there were some."""
-        quoted = self.lines[row][place].startswith('"')
+        """Put a value into a cell, between quotation marks where there were some or the value needs them."""
+        quoted = self.lines[row][place].startswith('"') or self.layout.separator in value
         self.lines[row][place] = f'"{value}"' if quoted else value
 
 

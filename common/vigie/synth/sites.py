@@ -88,7 +88,7 @@ def settle(companies: Companies, streams: Streams, siren: Ints, first: int) -> S
     more = streams("establishments").poisson(np.minimum(0.5 * np.log(companies.size / 10.0), 3.0))
     many = (1 + np.minimum(more, MOST_ESTABLISHMENTS - 1))[:count]
     there = np.arange(MOST_ESTABLISHMENTS) < many[:, None]
-    weight = streams("establishment-weight").uniform(0.3, 1.0, (*shape, 2))
+    weight = streams("establishment-weight").uniform(0.1, 1.0, (*shape, 2)) ** 2
     weight[:, 0] *= 2.5
     second = (streams("second-account").random(shape) < 0.06)[:count] & there
     exists = np.stack([there, second], axis=2)  # (company, establishment, account)
