@@ -115,7 +115,7 @@ FORMS: Final[Mapping[str, tuple[Wrong, ...]]] = {
 
 _TOLERATED: Final[Mapping[str, str]] = {"bdf": "number", "inpi_bce": "number", "sirene": "iso", "sirene_ul": "iso"}
 """Kind → form whose faults leave the cell empty and let the row stand, as in the real system."""
-_PADDED: Final = ("bdf", "diane", "paydex", "pge", "inpi_bce")
+_PADDED: Final = ("bdf", "diane")
 """Their SIRENs come as numbers now and then; leading zeros are put back."""
 
 
@@ -127,6 +127,8 @@ def by_form(layout: Layout) -> Iterator[Fault]:
             if tolerated and what == "empty":
                 continue
             padded = layout.kind in _PADDED and what == "eight-digits"
+            if layout.kind == of.SIRENE_HISTO.kind and what == "empty" and form == "iso":
+                expected = _SKIPPED  # a period without a beginning is one that the Insee does not tell
             yield in_cell(layout, column, what, _WARNED if tolerated or padded else expected, description, change)
 
 
@@ -160,8 +162,11 @@ def own() -> Iterator[Fault]:
         (of.DELAI, "Montant_global_echeancier", "negative", "a plan about a negative amount", "-12.50"),
         (of.COTISATION, "cotis_due", "currency", "a currency sign after an amount", "1234,5 EUR"),
         (of.COTISATION, "cotis_due", "two-commas", "two decimal commas in one number", "12,34,5"),
-        (of.APDEMANDE, "DATE_FIN", "before-beginning", "a request that ends before it begins", "1999-01-01"),
-        (of.APDEMANDE, "DATE_FIN", "other-hour", "an hour after the date that is not midnight", "2020-01-31 25:00:00"),
+        (of.SIRENE, "codeCommuneEtablissement", "beyond-table", "a commune of no département", "9Z999"),
+        (of.SIRENE, "activitePrincipaleEtablissement", "no-dot", "an activity code without its dot", "6202A"),
+        (of.SIRENE, "etatAdministratifEtablissement", "beyond-table", "a state that the table does not have", "X"),
+        (of.SIRENE_UL, "categorieJuridiqueUniteLegale", "text", "a legal form in words", "SARL"),
+        (of.SIRENE_UL, "activitePrincipaleUniteLegale", "no-dot", "an activity code without its dot", "6202A"),
         (of.PAYDEX, "code_paydex", "two-digits", "a Paydex code without its leading zero", "78"),
         (of.PAYDEX, "code_paydex", "text", "a Paydex code in words", "bon"),
     )  # fmt: skip
@@ -177,14 +182,10 @@ def own() -> Iterator[Fault]:
         (of.DELAI, "Code_externe_action", "beyond-table", "an action that the table does not have", "AUTRE"),
         (of.DELAI, "Date_echeance", "before-creation", "a plan that falls due before it was made", "01/01/1999"),
         (of.APDEMANDE, "MOTIF_RECOURS_SE", "beyond-table", "a reason that the table does not have", "9"),
+        (of.APDEMANDE, "DATE_FIN", "before-beginning", "a request that ends before it begins", "1999-01-01"),
         (of.APDEMANDE, "HTA", "negative", "negative hours", "-35.0"),
         (of.APCONSO, "HEURES", "negative", "negative hours", "-35.0"),
         (of.SIRENE, "codePostalEtablissement", "four-digits", "a postcode without its leading zero", "6000"),
-        (of.SIRENE, "codeCommuneEtablissement", "beyond-table", "a commune of no département", "9Z999"),
-        (of.SIRENE, "activitePrincipaleEtablissement", "no-dot", "an activity code without its dot", "6202A"),
-        (of.SIRENE, "etatAdministratifEtablissement", "beyond-table", "a state that the table does not have", "X"),
-        (of.SIRENE_UL, "categorieJuridiqueUniteLegale", "text", "a legal form in words", "SARL"),
-        (of.SIRENE_UL, "activitePrincipaleUniteLegale", "no-dot", "an activity code without its dot", "6202A"),
     )  # fmt: skip
     for layout, column, what, description, cell in warned:
         yield in_cell(layout, column, what, _WARNED, description, cell)

@@ -40,6 +40,8 @@ _SAMPLE_BYTES: Final = 4 << 20
 _REFUSED, _REPORTED, _WARNED, _ACCEPTED = Expected.REFUSED, Expected.REPORTED, Expected.WARNED, Expected.ACCEPTED
 _LENIENT: Final = ("apdemande", "cotisation", "diane")
 """Kinds in which a bare quotation mark is not necessarily a fault."""
+_EXACT_HEADER: Final = ("paydex",)
+"""Kinds whose header is compared as a whole, as in the real system."""
 _WITH_WORDS: Final[Mapping[str, str]] = {
     "delai": "Denomination_premiere_ligne",
     "effectif": "rais_soc",
@@ -91,15 +93,23 @@ def _of_header(layout: Layout) -> Iterator[Fault]:
             layout, "missing-column", _REFUSED, "a required column is missing, its values too", column, _without
         )
     first, last = layout.required[0], layout.required[-1]
+    exact = layout.kind in _EXACT_HEADER
     yield in_header(layout, "renamed-column", _REFUSED, "a required column has another name", last, _renamed)
     yield in_header(
         layout, "lost-name", _REFUSED, "a name is missing in the header, the values below are not", last, _nameless
     )
     yield in_header(layout, "twice-column", _REFUSED, "a required column stands twice", first, _twice)
     yield in_header(
-        layout, "reordered-column", _ACCEPTED, "a column stands at the end; names still tell", first, _moved
+        layout,
+        "reordered-column",
+        _REFUSED if exact else _ACCEPTED,
+        "a column stands at the end; names still tell",
+        first,
+        _moved,
     )
-    yield in_header(layout, "new-column", _WARNED, "a column that nobody announced", first, _added)
+    yield in_header(
+        layout, "new-column", _REFUSED if exact else _WARNED, "a column that nobody announced", first, _added
+    )
 
 
 def _of_bytes(layout: Layout) -> Iterator[Fault]:
@@ -149,7 +159,14 @@ def _of_rows(layout: Layout) -> Iterator[Fault]:
     yield in_row(layout, "extra-field", _REPORTED, "a cell too many", lambda cells: [*cells, "0"])
     if len(layout.columns) > 1:
         yield in_row(layout, "missing-field", _REPORTED, "a cell too few", lambda cells: cells[:-1])
-    yield in_cell(layout, key, "nul", _REPORTED, "a NUL byte inside a cell", lambda cell: f"{cell[:2]}\0{cell[2:]}")
+    yield in_cell(
+        layout,
+        key,
+        "nul",
+        _REFUSED,
+        "a NUL byte inside a cell: the file is no text, or was damaged",
+        lambda cell: f"{cell[:2]}\0{cell[2:]}",
+    )
     yield _repeated_header(layout)
     if layout.kind not in _LENIENT:
         yield in_row(layout, "open-quote", _REPORTED, "a quotation mark that is opened and never closed", _open_quote)

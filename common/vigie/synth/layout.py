@@ -353,14 +353,13 @@ SIRENE_HISTO: Final = Layout(
         "caractereEmployeurEtablissement changementCaractereEmployeurEtablissement"
     ),
     {
-        "siren": "siren",
-        "nic": "nic",
+        "siret": "siret",
         "dateDebut": "iso",
         "etatAdministratifEtablissement": "category",
         "changementEtatAdministratifEtablissement": "boolean",
     },
-    ("siren", "nic", "dateDebut", "etatAdministratifEtablissement", "changementEtatAdministratifEtablissement"),
-    ("siren", "nic", "dateDebut"),
+    ("siret", "dateDebut", "etatAdministratifEtablissement", "changementEtatAdministratifEtablissement"),
+    ("siret", "dateDebut"),
 )
 
 LAYOUTS: Final[tuple[Layout, ...]] = (
