@@ -7,7 +7,7 @@ import typer
 
 from vigie.cli import console
 
-GROUPS: Final = ("member", "convention", "evidence", "approve", "audit", "demo")
+GROUPS: Final = ("member", "convention", "evidence", "approve", "audit", "demo", "synth")
 """Modules of the commands, in the order in which the help shows them; each has ``register(app)``."""
 
 app = typer.Typer(

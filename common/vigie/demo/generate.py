@@ -79,10 +79,7 @@ def generate(
     Raises:
         ConfigError: an argument is out of its range.
     """
-    last = _month_number(last_month)
-    _check("companies", companies, 1, COUNT)
-    _check("months", months, 1, MAX_MONTHS)
-    _check("seed", seed, 0, 2**63 - 1)
+    last = check_arguments(companies=companies, months=months, seed=seed, last_month=last_month)
     _check("blocks_at_once", blocks_at_once, 1, 1024)
     world = World.draw(seed, last - months + 1, months)
     sirens = Sirens(seed)
@@ -111,6 +108,19 @@ def generate(
     return Summary(companies, _month_text(world.first), last_month, rows, known, failures)
 
 
+def check_arguments(*, companies: int, months: int, seed: int, last_month: str) -> int:
+    """The last month as year x 12 + month - 1, when a world can be made of these.
+
+    Raises:
+        ConfigError: an argument is out of its range.
+    """
+    last = _month_number(last_month)
+    _check("companies", companies, 1, COUNT)
+    _check("months", months, 1, MAX_MONTHS)
+    _check("seed", seed, 0, 2**63 - 1)
+    return last
+
+
 @dataclass(frozen=True)
 class _Block:
     tables: Mapping[str, pa.Table]
@@ -126,7 +136,7 @@ def _block(world: World, sirens: Sirens, at: int, count: int) -> _Block:
     parts = {
         "contributions": seen.contributions(world, traces, streams),
         "debts": seen.debts(world, traces, streams),
-        "headcount": seen.headcount(world, traces, streams),
+        "headcount": seen.headcount(world, companies, traces, streams),
         "payment_plans": seen.payment_plans(world, traces, streams),
         "proceedings": seen.proceedings(world, companies, streams),
         "ratios": seen.ratios(world, companies, traces, streams),

@@ -39,10 +39,10 @@ class Sirens:
         return left * _HALF + right
 
 
-def check_digit(stems: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Luhn check digit of numbers of eight digits."""
+def check_digit(stems: NDArray[np.int64], digits: int = 8) -> NDArray[np.int64]:
+    """Luhn check digit of numbers of so many digits: eight before that of a SIREN, thirteen before that of a SIRET."""
     total = np.zeros_like(stems)
-    for place in range(8):
+    for place in range(digits):
         digit = stems // 10**place % 10
         doubled = digit * 2 if place % 2 == 0 else digit
         total += np.where(doubled > 9, doubled - 9, doubled)

@@ -1,8 +1,9 @@
 """What each partner sees of the made-up companies: columns of canonical rows, without any of the hidden truth.
 
 Each function returns the rows of one dataset for one block: the position of the company in the block, then one array
-per column of the schema.  Masked arrays are null where masked.  Amounts are rounded to cents, hours to hundredths, so
-that the content does not hang on the last bit of a platform's logarithm.
+per column of the schema.  Masked arrays are null where masked.  Amounts are whole cents and hours whole hundredths from
+the start: the extracts of :mod:`vigie.synth` divide the same numbers among establishments and accounts, and what is
+divided adds up again to the cent.
 """
 
 from dataclasses import dataclass
@@ -30,17 +31,29 @@ _YEARS_BEFORE: Final = 24
 
 @dataclass(frozen=True)
 class Traces:
-    """The observable course of a block; arrays are (axis, company) unless said otherwise."""
+    """The observable course of a block; arrays are (axis, company) unless said otherwise, amounts in cents.
+
+    A debt is a queue: ``claimed`` is all that was ever put in recovery by the end of a month, ``repaid`` all that left
+    the debt again, oldest claims first.  What is owed is the difference.
+    """
 
     visible: NDArray[np.bool_]
     persons: Floats
-    due: Floats
-    paid: Floats
-    debt: Floats
+    due: Ints
+    paid: Ints
+    paid_unknown: NDArray[np.bool_]
+    claimed: Ints
+    repaid: Ints
     employee_part: Floats  # (company)
-    monthly: Floats  # (company) usual contribution of a month
+    monthly: Floats  # (company) usual contribution of a month, EUR
+    quarterly: NDArray[np.bool_]  # (company) contributions are called by quarter
     bank_knows: NDArray[np.bool_]  # (company)
     labour_knows: NDArray[np.bool_]  # (company)
+
+    @property
+    def debt(self) -> Ints:
+        """What is owed at month's end, in cents."""
+        return self.claimed - self.repaid
 
 
 def observe(world: World, companies: Companies, streams: Streams) -> Traces:
@@ -58,23 +71,63 @@ def observe(world: World, companies: Companies, streams: Streams) -> Traces:
     miss = streams("miss").random(shape)
     part = streams("unpaid").uniform(0.3, 1.0, shape)
     unpaid = np.where(miss < 0.012 + 0.9 * companies.distress**1.2, part, 0.0) * np.maximum(due, 0.0)
-    debt = np.zeros(shape)
-    for month in range(1, len(debt)):
-        kept = debt[month - 1] * (0.98 - 0.5 * (1.0 - companies.distress[month]) ** 2)
-        debt[month] = np.where(kept < 25.0, 0.0, kept) + unpaid[month]
+    alive = (at <= companies.dies) & (at >= np.where(companies.born > BEFORE, companies.born, 0))
+    claimed, repaid = _debt(np.rint(100.0 * np.where(alive, unpaid, 0.0)).astype(np.int64), companies)
 
     window = (at >= BEFORE) & (at < BEFORE + world.months)
+    quarterly = (streams("quarterly").random(BLOCK) < 0.2) & (companies.size < 20.0)
+    unknown = streams("paid-gap").random(shape) < 0.03
     return Traces(
         visible=window & (at >= companies.born) & (at <= companies.dies),
         persons=persons,
-        due=due,
-        paid=due - unpaid,
-        debt=debt,
+        due=_called(world, due, quarterly),
+        paid=_called(world, due - unpaid, quarterly),
+        paid_unknown=np.where(quarterly, unknown[np.maximum(_quarter_start(world), 0)], unknown),
+        claimed=claimed,
+        repaid=repaid,
         employee_part=streams("employee-part").uniform(0.2, 0.4, BLOCK),
         monthly=companies.size * wage,
+        quarterly=quarterly,
         bank_knows=streams("bank-knows").random(BLOCK) < np.where(companies.size > 50.0, 0.85, 0.65),
         labour_knows=streams("labour-knows").random(BLOCK) < 0.35,
     )
+
+
+def _debt(unpaid: Ints, companies: Companies) -> tuple[Ints, Ints]:
+    """All that was claimed and all that was repaid by the end of each month, in cents.
+
+    A small balance is waived; what a liquidated company owes is written off in the month after its last.
+    """
+    claimed = np.cumsum(unpaid, axis=0)
+    repaid = np.zeros_like(claimed)
+    for month in range(1, len(claimed)):
+        owed = claimed[month - 1] - repaid[month - 1]
+        kept = np.floor(owed * (0.98 - 0.5 * (1.0 - companies.distress[month]) ** 2)).astype(np.int64)
+        kept[(kept < 2500) | (month > companies.dies)] = 0
+        repaid[month] = repaid[month - 1] + owed - kept
+    return claimed, repaid
+
+
+def employee_share(traces: Traces, company: Ints, amount: Ints) -> Ints:
+    """Employees' part of everything up to ``amount`` cents in the queue of claims of each ``company``.
+
+    The part of a piece of the queue is the difference between its two ends, so the parts of pieces add up exactly.
+    """
+    return np.rint(traces.employee_part[company] * amount).astype(np.int64)
+
+
+def _quarter_start(world: World) -> Ints:
+    """Position of the first month of the quarter of each month of the axis; it may lie before the axis."""
+    at = np.arange(world.axis)
+    return at - (at + world.first - BEFORE) % 3
+
+
+def _called(world: World, amount: Floats, quarterly: NDArray[np.bool_]) -> Ints:
+    """Cents called for each month: a quarter that is called at once is spread evenly over its months."""
+    starts = np.maximum(_quarter_start(world), 0)
+    first, of = np.unique(starts, return_inverse=True)
+    mean = np.add.reduceat(amount, first, axis=0) / np.diff(np.append(first, world.axis))[:, None]
+    return np.rint(100.0 * np.where(quarterly, mean[of], amount)).astype(np.int64)
 
 
 def _persons(world: World, companies: Companies, streams: Streams) -> Floats:
@@ -88,33 +141,37 @@ def _persons(world: World, companies: Companies, streams: Streams) -> Floats:
     return np.minimum(np.exp(course), 300_000.0)
 
 
-def contributions(world: World, traces: Traces, streams: Streams) -> Rows:
+def contributions(world: World, traces: Traces, _streams: Streams) -> Rows:
     """Contributions due and paid, month by month; 3 % of the payments are not delivered."""
     company, at = _rows(traces.visible)
-    gap = (streams("paid-gap").random(traces.due.shape) < 0.03)[at, company]
-    paid = np.ma.masked_array(np.round(traces.paid[at, company], 2), gap)
-    return company, [_first_day(world, at), np.round(traces.due[at, company], 2), paid]
+    paid = np.ma.masked_array(traces.paid[at, company] / 100, traces.paid_unknown[at, company])
+    return company, [first_day(world, at), traces.due[at, company] / 100, paid]
 
 
 def debts(world: World, traces: Traces, _streams: Streams) -> Rows:
     """Both shares of the debt at month's end; zero is said, not left out."""
     company, at = _rows(traces.visible)
-    debt, part = traces.debt[at, company], traces.employee_part[company]
-    return company, [_first_day(world, at), np.round(debt * part, 2), np.round(debt * (1.0 - part), 2)]
+    claimed, repaid = traces.claimed[at, company], traces.repaid[at, company]
+    employee = employee_share(traces, company, claimed) - employee_share(traces, company, repaid)
+    return company, [first_day(world, at), employee / 100, (claimed - repaid - employee) / 100]
 
 
-def headcount(world: World, traces: Traces, streams: Streams) -> Rows:
+def headcount(world: World, companies: Companies, traces: Traces, streams: Streams) -> Rows:
     """Persons; 2 % of the months are not delivered."""
     company, at = _rows(traces.visible)
     gap = (streams("persons-gap").random(traces.persons.shape) < 0.02)[at, company]
     persons = np.rint(traces.persons[at, company]).astype(np.int64)
-    return company, [_first_day(world, at), np.ma.masked_array(persons, gap)]
+    # A liquidated company may have let everybody go before its last month is over: zero is a value.
+    empty = streams("let-go").random(BLOCK) < 0.3
+    persons[empty[company] & (at == companies.dies[company])] = 0
+    return company, [first_day(world, at), np.ma.masked_array(persons, gap)]
 
 
 def payment_plans(world: World, traces: Traces, streams: Streams) -> Rows:
     """Plans asked for by companies that owe more than about two months, one a year at most."""
-    shape = traces.debt.shape
-    asked = (streams("plan").random(shape) < 0.15) & (traces.debt > 1.5 * traces.monthly)
+    debt = traces.debt
+    shape = debt.shape
+    asked = (streams("plan").random(shape) < 0.15) & (debt > 150.0 * traces.monthly)
     last = np.full(shape[1], -NEVER)
     for month in range(shape[0]):
         asked[month] &= month - last >= 12
@@ -126,7 +183,7 @@ def payment_plans(world: World, traces: Traces, streams: Streams) -> Rows:
     stage = np.array(["approved", "pr", "pro_pr"])[
         np.searchsorted(np.array([0.77, 0.88]), streams("plan-stage").random(shape)[at, company])
     ]
-    amount = np.round(traces.debt[at, company], 2)
+    amount = debt[at, company] / 100
     return company, [created, created + days, days, amount, action, stage]
 
 
@@ -148,8 +205,29 @@ def proceedings(world: World, companies: Companies, streams: Streams) -> Rows:
     return company[order], [effective[order], _ACTIONS[action][order], stage[order]]
 
 
-def short_time_work(world: World, companies: Companies, traces: Traces, streams: Streams) -> Rows:
-    """Hours authorised and consumed by the third of companies that the ministry knows, in the months that have any."""
+@dataclass(frozen=True)
+class Furlough:
+    """Short-time work of a block, (axis, company); a request runs over months with the same ``start``.
+
+    Attributes:
+        under_way: months with a request that the ministry knows.
+        start: position of the month in which the request under way began.
+        staff: persons concerned.
+        per_day: hours authorised for each day of the request, in hundredths of an hour.
+        consumed: hours consumed in the month, in hundredths.
+        unused: nothing was consumed.
+    """
+
+    under_way: NDArray[np.bool_]
+    start: Ints
+    staff: Ints
+    per_day: Ints
+    consumed: Ints
+    unused: NDArray[np.bool_]
+
+
+def furlough(world: World, companies: Companies, traces: Traces, streams: Streams) -> Furlough:
+    """The requests of the third of companies that the ministry knows, and what is used of them."""
     shape = traces.persons.shape
     leaning = world.exposure[companies.sector]
     wish = leaning * (0.006 + 0.5 * world.crisis[:, None]) + 0.12 * companies.distress
@@ -161,16 +239,33 @@ def short_time_work(world: World, companies: Companies, traces: Traces, streams:
     share = episodes(
         starts, streams("short-months").integers(1, 7, shape), streams("short-share").uniform(0.1, 1.0, shape)
     )
-    company, at = _rows((share > 0.0) & traces.visible & traces.labour_knows)
-    staff = np.maximum(np.rint(traces.persons[at, company] * share[at, company]), 1.0)
-    authorised = staff * LEGAL_HOURS * streams("short-hours").uniform(0.2, 0.9, shape)[at, company]
-    consumed = authorised * streams("short-used").uniform(0.2, 1.0, shape)[at, company]
-    unused = streams("short-unused").random(shape)[at, company] < 0.15
+    # Every request has a share of its own: it begins where the share changes.
+    begins = (share > 0.0) & (share != np.vstack([np.zeros(BLOCK), share[:-1]]))
+    start = np.maximum.accumulate(np.where(begins, np.arange(len(share))[:, None], 0), axis=0)
+    staff = np.maximum(np.rint(traces.persons * share), 1.0)
+    hours = 100.0 * LEGAL_HOURS * 12.0 / 365.25 * streams("short-hours").uniform(0.2, 0.9, shape)
+    per_day = np.rint(np.take_along_axis(staff * hours, start, axis=0)).astype(np.int64)
+    used = streams("short-used").uniform(0.2, 1.0, shape)
+    return Furlough(
+        under_way=(share > 0.0) & traces.visible & traces.labour_knows,
+        start=start,
+        staff=staff.astype(np.int64),
+        per_day=per_day,
+        consumed=np.rint(per_day * days_in_month(world)[:, None] * used).astype(np.int64),
+        unused=streams("short-unused").random(shape) < 0.15,
+    )
+
+
+def short_time_work(world: World, companies: Companies, traces: Traces, streams: Streams) -> Rows:
+    """Hours authorised and consumed, in the months that have any."""
+    made = furlough(world, companies, traces, streams)
+    company, at = _rows(made.under_way)
+    unused = made.unused[at, company]
     return company, [
-        _first_day(world, at),
-        np.ma.masked_array(np.round(consumed, 2), unused),
-        np.round(authorised, 2),
-        np.ma.masked_array(staff, unused),
+        first_day(world, at),
+        np.ma.masked_array(made.consumed[at, company] / 100, unused),
+        made.per_day[at, company] * days_in_month(world)[at] / 100,
+        np.ma.masked_array(made.staff[at, company].astype(np.float64), unused),
     ]
 
 
@@ -239,10 +334,16 @@ def _days(month: int) -> int:
     return int(np.datetime64(month - 1970 * 12, "M").astype("datetime64[D]").astype(np.int64))
 
 
-def _first_day(world: World, at: Ints) -> Ints:
+def first_day(world: World, at: Ints) -> Ints:
+    """Days from 1970-01-01 to the first day of each month of the axis, or beyond it."""
     months = at + (world.first - BEFORE - 1970 * 12)
     return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
+def days_in_month(world: World) -> Ints:
+    """Number of days of each month of the axis."""
+    return np.diff(first_day(world, np.arange(world.axis + 1)))
+
+
 def _day_in_month(world: World, at: Ints, day: Ints) -> Ints:
-    return _first_day(world, at) + day - 1
+    return first_day(world, at) + day - 1
