@@ -17,6 +17,7 @@ from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
 from vigie_node.extracts.canonical import Checked
 from vigie_node.folder import Node
 from vigie_node.outbox import Spool
+from vigie_node.perimeter_store import PerimeterStore
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.pseudonyms.pseudonymise import pseudonymise
 from vigie_node.pseudonyms.workers import Workers
@@ -59,8 +60,10 @@ def send(
         names = [one.dataset.name for one in checked]
         if len(set(names)) != len(names):
             raise InputError("two files are of the same dataset", hint="a lot holds one dataset: send one file of each")
-        save([one.report for one in checked], folder / "reports" / f"{period}-{'-'.join(sorted(names))[:100]}.json")
+        target = folder / "reports" / f"{period}-{'-'.join(sorted(names))[:100]}.json"
+        save([one.report for one in checked], target)
         sent = asyncio.run(_send(node, checked, terms))
+        save([one.report for one in checked], target)  # now with the rows that were outside the perimeter
         said = [_said(node, one, result) for one, result in zip(checked, sent, strict=True)]
     finally:
         node.close()
@@ -100,11 +103,12 @@ async def _send(node: Node, checked: list[Checked], terms: Terms) -> list[Sent]:
         hub = Hub(channel)
         with (
             PseudonymCache(node.folder.pseudonyms) as cache,
+            PerimeterStore(node.folder.perimeter, utc_now) as perimeters,
             Workers(seed=seed, convention_id=node.convention.id) as workers,
             console.progress() as bar,
         ):
             sender = Sender(
-                node.chain, node.keyring, node.state, Spool(node.folder.spool), hub, utc_now, bar.step
+                node.chain, node.keyring, node.state, Spool(node.folder.spool), hub, utc_now, bar.step, perimeters
             )  # fmt: skip
             for one in checked:
                 sender.admit(one)
