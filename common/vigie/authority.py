@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from vigie import bodies, note, statement
+from vigie import bodies, note, sizes, statement
 from vigie import evidence as evidences
-from vigie.bodies import Approval, Body, Delivery, Evaluation, Evidence, Lot, Order, Refusal, Release, Run
+from vigie.bodies import Approval, Body, Delivery, Evaluation, Evidence, Lot, Order, Perimeter, Refusal, Release, Run
 from vigie.chain import ConventionChain
 from vigie.clock import parse_time
 from vigie.convention import Convention
@@ -139,6 +139,8 @@ def _required_key_names(body: Body, convention: Convention) -> tuple[str, ...]:
         case Refusal():
             use = "host" if body.by == convention.hub else "signing"
             names = (_key(convention, body.by, use, "member"),)
+        case Perimeter():
+            names = (_key(convention, body.owner, "signing", "owner"),)
     return names
 
 
@@ -308,6 +310,25 @@ def _check_refusal(body: Refusal, convention: Convention) -> None:
         raise Refused("count", expected="1 or more", found="0")
 
 
+def _check_perimeter(body: Perimeter, convention: Convention) -> None:
+    rule = convention.perimeter
+    if rule is None:
+        raise Refused("perimeter", expected="a convention that names a perimeter", found="one that does not")
+    if body.owner != rule.owner:
+        raise Refused("owner", expected=f"{rule.owner}, who works the perimeter out", found=body.owner)
+    _epoch(body.epoch, convention)
+    if set(body.recipients) != set(rule.shared_with):
+        raise Refused(
+            "recipients",
+            expected=", ".join(sorted(rule.shared_with)),
+            found=", ".join(sorted(body.recipients)) or "none",
+        )
+    if body.companies_class < 1 or sizes.count_class(body.companies_class) != body.companies_class:
+        raise Refused("companies_class", expected="a size class of at least one company", found="another number")
+    if any(share.parts < 1 or share.bytes < share.parts for share in body.recipients.values()):
+        raise Refused("recipients", expected="at least one part for each recipient", found="none")
+
+
 def _granted(grant: str, recipient: str, convention: Convention) -> None:
     found = convention.grants.get(grant)
     if found is None:
@@ -346,4 +367,5 @@ _CHECKS: Final[Mapping[type[Any], Callable[[Any, Convention], None]]] = {
     Run: _check_run,
     Delivery: _check_delivery,
     Refusal: _check_refusal,
+    Perimeter: _check_perimeter,
 }

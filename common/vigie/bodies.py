@@ -243,7 +243,35 @@ class Refusal:
     created: Time
 
 
-Body = Approval | Lot | Evaluation | Order | Evidence | Release | Run | Delivery | Refusal
+@dataclass(frozen=True)
+class PerimeterShare:
+    """What one recipient gets: RFC 6962 root of the ids of its sealed parts, their bytes in all, their number."""
+
+    digest: Digest
+    bytes: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Perimeter:
+    """The companies looked at, shared as sealed marks (docs/spec/perimeter.md); signed by the convention's owner.
+
+    ``perimeter`` is the id of this content for its owner, ``companies_class`` the size class of the number of companies,
+    ``supersedes`` the perimeter of the epoch that this one replaces.
+    """
+
+    convention: Digest
+    epoch: int
+    perimeter: LotId
+    period: Period
+    owner: Name
+    recipients: dict[Name, PerimeterShare]
+    companies_class: int
+    supersedes: LotId | None
+    created: Time
+
+
+Body = Approval | Lot | Evaluation | Order | Evidence | Release | Run | Delivery | Refusal | Perimeter
 
 BODIES: Final[Mapping[str, type[Body]]] = {
     "approval": Approval,
@@ -255,6 +283,7 @@ BODIES: Final[Mapping[str, type[Body]]] = {
     "run": Run,
     "delivery": Delivery,
     "refusal": Refusal,
+    "perimeter": Perimeter,
 }
 """The body class of each JSON kind."""
 

@@ -25,6 +25,8 @@ class Limits:
     """The largest lot, in sealed bytes."""
     lot_segments: int = 100_000
     """The most segments in one lot: their list must fit in one message."""
+    perimeter_parts: int = 4096
+    """The most sealed parts in one perimeter, of all recipients together."""
     stale_days: int = 7
     """An open lot that was not touched for so many days gives way when its partner has too many open."""
     batch: int = 4096

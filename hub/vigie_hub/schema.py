@@ -98,4 +98,33 @@ MIGRATIONS: Final = (
         PRIMARY KEY (member, hour)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Perimeters. An open one has entry NULL; at most one is current in an epoch. `pack` is the file, below perimeters/,
+    -- that holds the parts of all recipients; it is gone once another perimeter has taken the place of this one.
+    CREATE TABLE perimeter (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner TEXT NOT NULL,
+        perimeter BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        statement BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        period TEXT NOT NULL,
+        pack TEXT NOT NULL,
+        entry INTEGER REFERENCES entry (place),
+        current INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (owner, perimeter)
+    ) STRICT;
+    CREATE UNIQUE INDEX perimeter_current ON perimeter (epoch) WHERE current = 1;
+    -- `start` and `size` are NULL until the part is durable in the pack.
+    CREATE TABLE perimeter_part (
+        perimeter INTEGER NOT NULL REFERENCES perimeter (id) ON DELETE CASCADE,
+        recipient TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        start INTEGER,
+        size INTEGER,
+        PRIMARY KEY (perimeter, recipient, part)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX perimeter_part_by_id ON perimeter_part (perimeter, id);
+    """,
 )

@@ -40,16 +40,17 @@ from vigie_hub.means import Means
 from vigie_hub.metrics import Gauges
 from vigie_hub.outbox import Outbox
 from vigie_hub.packs import Packs
+from vigie_hub.perimeters import PerimeterDesk
 from vigie_hub.refusals import RefusalDesk
 from vigie_hub.relay import Relay
-from vigie_hub.services import attending, depositing, journaling, operating, results
+from vigie_hub.services import attending, depositing, journaling, operating, perimeters, results
 from vigie_hub.store import Store
 from vigie_hub.submitting import Submissions
 from vigie_hub.witnessing import Witnessing
 
 SERVICES = tuple(
     exchange_pb2.DESCRIPTOR.services_by_name[name].full_name
-    for name in ("Deposit", "Relay", "Journal", "Results", "Operator")
+    for name in ("Deposit", "Relay", "Journal", "Results", "Perimeter", "Operator")
 )
 """Full names of the services of the exchange."""
 
@@ -131,7 +132,10 @@ async def _assemble(
     lot_packs, result_packs = Packs(config.folder / "lots"), Packs(config.folder / "results")
     deposits = DepositDesk(store, journal, agreement, lot_packs, limits, clock)
     outbox = Outbox(store, result_packs)
+    perimeter_packs = Packs(config.folder / "perimeters")
+    desk = PerimeterDesk(store, journal, agreement, perimeter_packs, limits, clock)
     swept = lot_packs.sweep(deposits.packs_named()) + result_packs.sweep(outbox.packs_named())
+    swept += perimeter_packs.sweep(desk.packs_named())
     host = keyring.signer("host")
     attendance = Attendance()
     witnessing = Witnessing(journal, agreement, attendance, answer_seconds=limits.answer_seconds)
@@ -166,6 +170,7 @@ async def _assemble(
     )
     journaling.register(server, journaling.JournalService(journal, Submissions(journal, agreement, clock)))
     results.register(server, results.ResultsService(outbox, journal))
+    perimeters.register(server, perimeters.PerimeterService(desk, idle_seconds=limits.put_idle_seconds))
     operating.register(
         server,
         operating.OperatorService(conductor, deposits, journal, attendance, agreement, measured.hex()),

@@ -61,7 +61,7 @@ class Store:
     """The hub's folder, opened by exactly one process.
 
     Args:
-        folder: the hub's folder; ``hub.sqlite``, ``lots/`` and ``results/`` live in it.
+        folder: the hub's folder; ``hub.sqlite``, ``lots/``, ``results/`` and ``perimeters/`` live in it.
         opener: opens a database and brings its schema up to date.
 
     Raises:

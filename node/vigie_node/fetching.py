@@ -20,12 +20,12 @@ from vigie import durable, statement
 from vigie.bodies import Delivery, Run, read, text_for
 from vigie.chain import ConventionChain
 from vigie.clock import stamp, utc_now
-from vigie.errors import BadProof, Refused
+from vigie.errors import Refused
 from vigie.journal.checkpoint import Checkpoint
-from vigie.journal.merkle import verify_consistency
 from vigie.keyring import Keyring
 from vigie_node import export
 from vigie_node.folder import Node
+from vigie_node.history import same_history
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.results import CheckedResult, Identify, OpenedResult, check, open_result
 from vigie_node.state import NodeState, StoredResult
@@ -83,18 +83,7 @@ class Fetcher:
 
     async def _same_history(self, tree: Checkpoint) -> None:
         """The run must stand in the journal that this node witnessed: a hub could show a made-up run in another one."""
-        seen = self.state.witness.state(self.chain.current.origin)
-        if not seen.size:
-            return  # nothing was witnessed yet, so there is nothing to hold it against
-        (old, old_root), (new, new_root) = sorted([(seen.size, seen.root), (tree.size, tree.root)])
-        proof = () if old == new else await self.hub.consistency(old, new)
-        try:
-            verify_consistency(old, new, old_root, new_root, proof)
-        except BadProof as exc:
-            raise BadProof(
-                "the run of this result stands in another journal than the one that this node witnessed",
-                hint="the journal shows different histories: keep the state folder and tell the auditor",
-            ) from exc
+        await same_history(self.state, self.chain.current.origin, tree, self.hub.consistency, "the run of this result")
 
     def _refuse_older(self, checked: CheckedResult) -> None:
         """A result of an order made before one that was already delivered is a replay, whatever it is wrapped in."""

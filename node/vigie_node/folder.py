@@ -7,10 +7,12 @@
     approvals/          signed approvals to keep and to put into the journal; `vigie approve` writes them
     state.sqlite        what must never be forgotten (vigie_node.state)
     pseudonyms.sqlite   the pseudonym cache; losing it costs time, nothing else
+    perimeter.sqlite    the perimeter by which rows are filtered; losing it costs a fetch
     evaluations.sqlite  what was evaluated for whom, and the budgets of others; as long as its epoch lasts
     spool/  results/    sealed lots on their way out; opened results
     reports/  profiles/ what was found in the extracts, without any cell; counts and quartiles of the last lots
     scratch/            extracts while they are read, in clear; a command deletes its own when it ends
+    perimeters/         sealed perimeters on their way out, at the partner that works them out
 
 The rule: opening verifies. A chain of conventions that does not verify, or that is older than the newest this node
 accepted, keeps the node shut.
@@ -99,6 +101,16 @@ class NodeFolder:
     def pseudonyms(self) -> Path:
         """The pseudonym cache."""
         return self.root / "pseudonyms.sqlite"
+
+    @property
+    def perimeter(self) -> Path:
+        """The perimeter by which rows are filtered."""
+        return self.root / "perimeter.sqlite"
+
+    @property
+    def perimeters(self) -> Path:
+        """Sealed perimeters on their way out."""
+        return self.root / "perimeters"
 
     @property
     def evaluations(self) -> Path:

@@ -24,6 +24,7 @@ from vigie.statement import sign_text
 from vigie_node.extracts.canonical import Checked
 from vigie_node.lot import PseudonymisedRows
 from vigie_node.outbox import Spool, SpooledLot
+from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore, binding, drop_outside
 from vigie_node.state import NodeState, OwnLot, current
 from vigie_node.wire import Hub
 
@@ -72,6 +73,7 @@ class Sender:
         hub: the hub's services.
         clock: gives the current time, UTC.
         progress: told how far each step is.
+        perimeters: the perimeter that this node filters by, where the convention asks for one.
     """
 
     chain: ConventionChain
@@ -81,6 +83,7 @@ class Sender:
     hub: Hub
     clock: Callable[[], datetime]
     progress: Progress = field(default=lambda _step, _done, _total: None)
+    perimeters: PerimeterStore | None = None
 
     async def recover(self) -> int:
         """Take over from the hub the lots that this node no longer remembers; return how many.
@@ -129,10 +132,11 @@ class Sender:
 
         Raises:
             ExtractError: too many rows were rejected, or nothing is left to send.
-            Refused: the convention or the hub does not take the lot.
+            Refused: the convention or the hub does not take the lot, or there is no perimeter to filter by.
             Unavailable: the hub cannot be reached; the same command later goes on where this one stopped.
         """
         self.admit(checked)
+        self._filter(checked, pseudonyms)
         await self.recover()
         convention = self.chain.current
         epoch = convention.epoch_at(self.clock().date()).number
@@ -155,7 +159,7 @@ class Sender:
         """Refuse a dataset that may not be sent, before anything is asked of anybody.
 
         Raises:
-            Refused: the convention does not let this member deposit it.
+            Refused: the convention does not let this member deposit it, or asks for a perimeter that is not here.
             ExtractError: too many rows were rejected, or nothing is left to send.
         """
         rule = self.rule(checked.dataset.name)
@@ -168,6 +172,22 @@ class Sender:
             )
         if not report.rows:
             raise ExtractError(f"{', '.join(report.files)}: no row is left to send", hint="run `vigie-node check`")
+        self._perimeter()
+
+    def _perimeter(self) -> KeptPerimeter | None:
+        return binding(self.chain.current, self.keyring.member, self.clock().date(), self.perimeters)
+
+    def _filter(self, checked: Checked, pseudonyms: pa.Table) -> None:
+        """Drop the rows about companies outside the perimeter, where the convention asks for that."""
+        kept = self._perimeter()
+        if kept is None:
+            return
+        drop_outside(checked, kept, pseudonyms)
+        if not checked.report.valid:
+            raise ExtractError(
+                f"{', '.join(checked.report.files)}: no row is left to send, every company is outside the perimeter",
+                hint="`vigie-node perimeter show` tells which perimeter counts here",
+            )
 
     def _committed_before(self, dataset: str, epoch: int, seed: bytes, terms: Terms, digest: bytes) -> OwnLot | None:
         """Return the committed lot that holds exactly this content for this period, if there is one."""

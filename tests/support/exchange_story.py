@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from support.merkle_tree import MemoryTree
+from support.perimeter import section
 from support.world import ORIGIN, SIGNATORIES, World
 from vigie import statement as statements
 from vigie.audit.folder import Export
@@ -26,6 +27,8 @@ from vigie.bodies import (
     Evidence,
     Lot,
     Order,
+    Perimeter,
+    PerimeterShare,
     Quality,
     Reason,
     Refusal,
@@ -73,7 +76,7 @@ class Change:
 def story_world() -> World:
     """The members, and a convention that was amended once; made once in a process."""
     with TemporaryDirectory() as folder:
-        world = World.create(Path(folder), now=datetime(2026, 3, 20, tzinfo=UTC))
+        world = World.create(Path(folder), now=datetime(2026, 3, 20, tzinfo=UTC), overrides={"perimeter": section()})
         world.amend({"convention.title": "Amended"})
     return world
 
@@ -129,7 +132,7 @@ class Story:
         return Export(self.checkpoint(None, WITNESSES), self.entries, conventions, receipts)
 
     def _lots(self) -> list[str]:
-        return [name for name in self.order if name.startswith("lot ")]
+        return [name for name in self.order if name.startswith(("lot ", "perimeter "))]
 
     # -- telling
 
@@ -178,6 +181,8 @@ class Story:
         self._consolidate_first(current)
         self._agree(2)
         self._consolidate_second(current)
+        first = self._share("perimeter 1", "2026-02", None)
+        self._share("perimeter 2", "2026-03", first)
 
     def _consolidate_first(self, current: Sequence[str]) -> None:
         """Two partners open their lots, the third refuses; the first enclave was killed and a second one ran."""
@@ -236,6 +241,14 @@ class Story:
         )  # fmt: skip
         self.say(name, body, self.signer(partner))
         return lot
+
+    def _share(self, name: str, period: str, supersedes: bytes | None) -> bytes:
+        shares = {to: PerimeterShare(digest(f"{name} {to}"), 5232, 1) for to in ("banque-de-france", "travail")}
+        body = Perimeter(
+            self._convention, 1, digest(name)[:16], period, "acoss", shares, 96, supersedes, self.now()
+        )  # fmt: skip
+        self.say(name, body, self.signer("acoss"))
+        return body.perimeter
 
     def _order(self, name: str, period: str, lots: Sequence[str]) -> bytes:
         digests = tuple(self.said[lot].digest for lot in lots)

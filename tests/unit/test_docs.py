@@ -73,7 +73,9 @@ def known(verb: str) -> list[str]:
     """The words of a command without its arguments: ``vigie-node approve node`` is ``vigie-node approve``."""
     words = verb.split()
     return (
-        words if len(words) < 3 or words[1] in ("member", "convention", "evidence", "audit", "results") else words[:2]
+        words
+        if len(words) < 3 or words[1] in ("member", "convention", "evidence", "audit", "results", "perimeter")
+        else words[:2]
     )
 
 

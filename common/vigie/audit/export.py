@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from vigie import statement as statements
-from vigie.audit.folder import Export
+from vigie.audit.folder import RECEIPTED, Export
 from vigie.errors import BadProof, Malformed, MalformedStatement
 from vigie.journal.checkpoint import Checkpoint, open_checkpoint
 from vigie.journal.merkle import Frontier, leaf_hash
@@ -41,7 +41,7 @@ async def fetch(
 
     1. The checkpoint is signed by the journal, and not smaller than the earlier export.
     2. Entries up to its size lead to its root; those of the earlier export are not read again but count.
-    3. Every lot has a receipt that proves it under a checkpoint of the journal. Receipts may be newer than the
+    3. Every lot and perimeter has a receipt that proves it under a checkpoint of the journal. Receipts may be newer than the
        checkpoint: then everything is read on, until nothing is newer.
 
     Args:
@@ -104,13 +104,13 @@ async def _read_on(
 async def _read_receipts(
     source: JournalSource, log_key: VerifierKey, entries: list[bytes], receipts: dict[bytes, bytes]
 ) -> int:
-    """Fetch the receipts of lots that have none yet; return the largest tree size that any was given for."""
+    """Fetch the receipts of lots and perimeters that have none yet; return the largest tree size that any was given for."""
     newest = 0
     for index, raw in enumerate(entries):
-        if not raw.startswith(b"vigie/lot/v1\n"):
+        if not raw.startswith(tuple(f"vigie/{kind}/v1\n".encode() for kind in RECEIPTED)):
             continue
         try:
-            digest = statements.parse(raw, kind="lot").digest
+            digest = statements.parse(raw).digest
         except MalformedStatement as error:
             raise MalformedStatement(f"entry {index} of the journal is not a statement: {error}") from error
         if digest in receipts:

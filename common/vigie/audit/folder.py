@@ -5,7 +5,7 @@
     checkpoint                              the latest checkpoint, with all cosignatures
     conventions/000.note …                  the conventions of the journal, oldest first
     entries/000/000000.note …               every entry, a thousand to a folder
-    receipts/<statement digest>.tlog-proof  the receipt of every lot
+    receipts/<statement digest>.tlog-proof  the receipt of every lot and perimeter
 
 Turning files into values is pure and total: whatever is missing or in excess becomes part of the value, for the audit to
 report. The rule kept on disk: a folder appears whole under its name, or not at all.
@@ -28,6 +28,9 @@ SPEC_VERSION: Final = 1
 """Version of the layout; docs/spec/journal-export.md carries the same number."""
 FILE_LIMIT: Final = 262_144
 """Bytes of one file that are read; nothing in an export is as long."""
+
+RECEIPTED: Final = ("lot", "perimeter")
+"""Kinds of statements whose receipts an export holds: what a partner deposited."""
 
 _PER_FOLDER: Final = 1000
 _RECEIPT: Final = re.compile(r"receipts/([0-9a-f]{64})\.tlog-proof")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vigie import note as notes
-from vigie.audit.folder import Export
+from vigie.audit.folder import RECEIPTED, Export
 from vigie.audit.reading import Journal
 from vigie.audit.report import Findings
 from vigie.convention import Convention
@@ -93,8 +93,8 @@ def check_tree(export: Export, journal: Journal, findings: Findings) -> tuple[st
             findings.fail("receipts", _other_history(tree.size, len(export.entries)), index)
         _check_lines(opened.note, keys, "receipts", index, findings)
     for digest, kind in journal.kinds.items():
-        if kind == "lot" and digest not in export.receipts:
-            findings.fail("receipts", "the receipt of this lot is missing from the export", journal.places[digest])
+        if kind in RECEIPTED and digest not in export.receipts:
+            findings.fail("receipts", f"the receipt of this {kind} is missing from the export", journal.places[digest])
     return _check_checkpoint(export, journal, keys, root, findings), root
 
 

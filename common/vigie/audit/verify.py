@@ -17,6 +17,7 @@ from vigie.audit.evaluations import check_evaluations
 from vigie.audit.folder import Export
 from vigie.audit.lots import check_lots
 from vigie.audit.orders import check_evidence, check_orders
+from vigie.audit.perimeters import check_perimeters
 from vigie.audit.reading import Journal, read_journal
 from vigie.audit.releases import check_releases
 from vigie.audit.report import Findings, Report
@@ -48,6 +49,7 @@ def verify(export: Export, own_convention: bytes | None = None) -> Report:
     check_evaluations(journal, findings)
     # (7) and (8)
     wanted = check_lots(journal, findings)
+    check_perimeters(journal, findings)
     check_orders(journal, wanted, findings)
     check_evidence(journal, findings)
     releases = check_releases(journal, findings)

@@ -6,7 +6,7 @@ Each check is a sentence that a signatory would agree with. Thresholds count org
 from collections.abc import Iterable
 from typing import NoReturn
 
-from vigie.convention.model import Convention, Epoch, Grant, Member, Purpose
+from vigie.convention.model import Convention, Epoch, Grant, Member, PerimeterRule, Purpose
 from vigie.errors import MalformedConvention, MalformedNote
 
 _KEYS_OF_ROLE = {
@@ -39,6 +39,8 @@ def check(convention: Convention) -> None:
             _refuse("a [[declassification]]", f"purpose {freed.purpose!r} has no output {freed.output!r}")
     _check_epochs(convention)
     _check_thresholds(convention)
+    if convention.perimeter is not None:
+        _check_perimeter(convention, convention.perimeter)
 
 
 def _check_head(convention: Convention) -> None:
@@ -169,6 +171,15 @@ def _check_thresholds(convention: Convention) -> None:
                 f"'release_quorum' is {convention.witness.release_quorum}, but for {partner} only {reach} count",
                 hint="neither the partner's own organisation nor the hub's counts; name further witnesses",
             )
+
+
+def _check_perimeter(convention: Convention, rule: PerimeterRule) -> None:
+    where = "[perimeter]"
+    _check_partner(convention, rule.owner, where, "the owner")
+    for member in rule.shared_with:
+        _check_partner(convention, member, where, "a partner that it is shared with")
+        if member == rule.owner:
+            _refuse(where, f"'shared_with' names {member!r}, its owner", hint="the owner filters by its own anyway")
 
 
 def _organisations(convention: Convention, members: Iterable[str]) -> set[str]:

@@ -188,6 +188,35 @@ class Disclosure:
 
 
 @dataclass(frozen=True)
+class PerimeterRule:
+    """Which companies are looked at, who works that out, and with whom it is shared (docs/spec/perimeter.md).
+
+    Attributes:
+        owner: the partner that works the perimeter out.
+        minimum_headcount: persons that a company must have employed in one month of the window at least.
+        window_months: how many months, up to the last one with any headcount, are looked at.
+        recent_months: a headcount must be known in one of the last so many months; 0 asks for none.
+        excluded_legal_forms: legal forms (four digits, Insee) that are left out.
+        excluded_activities: activity codes (NAF, ``85.10Z``) or their beginnings (``84``) that are left out.
+        head_office_in_france: companies whose head office is in no French département are left out.
+        shared_with: partners that receive it, and drop rows about other companies before they send.
+    """
+
+    owner: str
+    minimum_headcount: int
+    window_months: int
+    recent_months: int
+    excluded_legal_forms: tuple[str, ...]
+    excluded_activities: tuple[str, ...]
+    head_office_in_france: bool
+    shared_with: tuple[str, ...]
+
+    def binds(self, member: str) -> bool:
+        """Whether a member sends nothing about companies outside the perimeter."""
+        return member == self.owner or member in self.shared_with
+
+
+@dataclass(frozen=True)
 class Convention:
     """A convention whose parts fit together. That it is *signed* is judged by :mod:`vigie.chain`.
 
@@ -199,6 +228,7 @@ class Convention:
         end: last day in force.
         hub: name of the member that runs the hub.
         origin: name of the journal and of its key.
+        perimeter: how the companies looked at are worked out and shared; None when the members agreed on none.
     """
 
     text: bytes
@@ -224,6 +254,7 @@ class Convention:
     witness: WitnessRule
     retention: Retention
     disclosure: Disclosure
+    perimeter: PerimeterRule | None = None
 
     def in_force(self, now: datetime) -> bool:
         """Whether ``now`` (aware, UTC) lies on one of the convention's days."""

@@ -28,6 +28,7 @@ from vigie.convention.model import (
     Epoch,
     Grant,
     Member,
+    PerimeterRule,
     Purpose,
     Retention,
     WitnessRule,
@@ -39,7 +40,7 @@ from vigie.note import COSIGNATURE_V1, ED25519, VerifierKey
 
 SECTIONS: Final = (
     "convention", "member", "dataset", "purpose", "grant", "declassification", "pseudonyms", "custody", "enclave",
-    "witness", "retention", "disclosure",
+    "witness", "retention", "disclosure", "perimeter",
 )  # fmt: skip
 
 _USES: Final = {"signing": ED25519, "witness": COSIGNATURE_V1, "host": ED25519, "operator": ED25519}
@@ -47,6 +48,8 @@ _USES: Final = {"signing": ED25519, "witness": COSIGNATURE_V1, "host": ED25519, 
 _ORIGIN: Final = r"[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._-]+)+"
 _LONGEST_ORIGIN: Final = 200
 _SEALING_BYTES: Final = 1216
+_LEGAL_FORM: Final = r"[0-9]{4}"
+_ACTIVITY: Final = r"[0-9]{2}(\.[0-9]{1,2}[A-Z]?)?"
 _GRAINS: Final = ("month", "year", "event")
 # Statistical secrecy: at least 3 companies in a cell, none above 85 % of it. A convention may only be stricter.
 _DOMINANCE: Final = 0.85
@@ -96,6 +99,7 @@ def parse(text: bytes) -> Convention:
         witness=WitnessRule(witness.integer("release_quorum", 1, 64)),
         retention=Retention(retention.integer("lots_months", 1, 1200), retention.integer("results_months", 1, 1200)),
         disclosure=_disclosure(document.section("disclosure")),
+        perimeter=_perimeter(document.section("perimeter")) if document.has("perimeter") else None,
     )
     for table in (head, pseudonyms, custody, enclave, witness, retention):
         table.done()
@@ -254,6 +258,22 @@ def _disclosure(table: Table) -> Disclosure:
         minimum_cell=table.integer("minimum_cell", _SMALLEST_CELL, 10_000),
         dominance=table.number("dominance", 0.01, _DOMINANCE),
         rounding=table.integer("rounding", 1, 10_000),
+    )
+    table.done()
+    return rule
+
+
+def _perimeter(table: Table) -> PerimeterRule:
+    window = table.integer("window_months", 1, 1200)
+    rule = PerimeterRule(
+        owner=table.text("owner", NAME),
+        minimum_headcount=table.integer("minimum_headcount", 1, 1_000_000),
+        window_months=window,
+        recent_months=table.integer("recent_months", 0, window),
+        excluded_legal_forms=table.texts("excluded_legal_forms", _LEGAL_FORM),
+        excluded_activities=table.texts("excluded_activities", _ACTIVITY),
+        head_office_in_france=table.boolean("head_office_in_france"),
+        shared_with=table.texts("shared_with", NAME, least=1),
     )
     table.done()
     return rule

@@ -113,9 +113,9 @@ class Table:
             self.refuse(f"'{key}' is not a number from {least:g} to {most:g}")
         return float(value)
 
-    def boolean(self, key: str, *, default: bool) -> bool:
+    def boolean(self, key: str, *, default: bool | None = None) -> bool:
         """``true`` or ``false``."""
-        value = self._data.pop(key, default)
+        value = self._take(key) if default is None else self._data.pop(key, default)
         if not isinstance(value, bool):
             self.refuse(f"'{key}' is not true or false")
         return value
@@ -186,6 +186,10 @@ class Document:
                 f"unknown section {unknown[0][:80]!r}{_line(self._text, unknown[0], 0)}",
                 hint=f"sections are {', '.join(sections)}",
             )
+
+    def has(self, name: str) -> bool:
+        """Whether there is anything called ``name``."""
+        return name in self._data
 
     def section(self, name: str) -> Table:
         """The section ``[name]``."""

@@ -6,7 +6,7 @@ Every sentence comes from the values, so that the words cannot say something els
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
-from vigie.convention.model import Convention, Grant, Member
+from vigie.convention.model import Convention, Grant, Member, PerimeterRule
 
 Language = Literal["fr", "en"]
 
@@ -66,6 +66,25 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "chiffres publiés : {cell} entreprises au moins par case, aucune au-delà de {dominance}, arrondis à {rounding}",
         "published figures: at least {cell} companies per cell, none above {dominance}, rounded to {rounding}",
     ),
+    "perimeter_title": ("Périmètre", "Perimeter"),
+    "perimeter": (
+        "établi par {owner}, transmis sous pseudonyme à {names}, qui n'envoient rien sur d'autres entreprises",
+        "worked out by {owner}, shared under pseudonyms with {names}, who send nothing about other companies",
+    ),
+    "perimeter_headcount": (
+        "entreprises d'au moins {minimum} salariés un mois sur les {window} derniers",
+        "companies with at least {minimum} persons employed in one of the last {window} months",
+    ),
+    "perimeter_recent": (
+        "dont l'effectif est connu un des {recent} derniers mois",
+        "whose headcount is known for one of the last {recent} months",
+    ),
+    "perimeter_forms": ("hors catégories juridiques : {codes}", "without the legal forms: {codes}"),
+    "perimeter_activities": ("hors activités (NAF) : {codes}", "without the activities (NAF): {codes}"),
+    "perimeter_france": (
+        "hors entreprises dont le siège n'est dans aucun département français",
+        "without companies whose head office is in no French département",
+    ),
     "all": ("toutes les entreprises", "all companies"),
     "alerted": ("entreprises en alerte", "companies under alert"),
     "score": ("score", "score"),
@@ -114,6 +133,7 @@ class _Words:
             ("purposes", self._purposes(convention)),
             ("grants", self._grants(convention)),
             ("protection", self._protections(convention)),
+            *([("perimeter_title", self._perimeter(convention.perimeter))] if convention.perimeter else []),
         )
         for title, items in sections:
             yield ""
@@ -168,6 +188,18 @@ class _Words:
             rows=self._list([grant.rows]),
             labels=", ".join(sorted(grant.labels)) or self._say("none"),
         )
+
+    def _perimeter(self, rule: PerimeterRule) -> Iterator[str]:
+        yield self._say("perimeter", owner=rule.owner, names=", ".join(rule.shared_with))
+        yield self._say("perimeter_headcount", minimum=rule.minimum_headcount, window=rule.window_months)
+        if rule.recent_months:
+            yield self._say("perimeter_recent", recent=rule.recent_months)
+        if rule.excluded_legal_forms:
+            yield self._say("perimeter_forms", codes=", ".join(rule.excluded_legal_forms))
+        if rule.excluded_activities:
+            yield self._say("perimeter_activities", codes=", ".join(rule.excluded_activities))
+        if rule.head_office_in_france:
+            yield self._say("perimeter_france")
 
     def _protections(self, convention: Convention) -> Iterator[str]:
         for epoch in convention.epochs:

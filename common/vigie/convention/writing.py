@@ -31,6 +31,7 @@ _SECTIONS: Final[Mapping[str, str]] = {
     "witness": "How many other organisations must have witnessed the journal before keys are released.",
     "retention": "How long things are kept, in months.",
     "disclosure": "Rule for published counts: companies per cell, largest share of one of them, rounding.",
+    "perimeter": "Which companies are looked at, who works that out, and who drops the rows of all others.",
 }
 
 # Section → its keys in order; what is not named here comes after them.
@@ -53,6 +54,10 @@ _KEYS: Final[Mapping[str, Sequence[str]]] = {
     "witness": ("release_quorum",),
     "retention": ("lots_months", "results_months"),
     "disclosure": ("minimum_cell", "dominance", "rounding"),
+    "perimeter": (
+        "owner", "shared_with", "minimum_headcount", "window_months", "recent_months", "excluded_legal_forms",
+        "excluded_activities", "head_office_in_france",
+    ),
 }  # fmt: skip
 
 _REMARKS: Final[Mapping[tuple[str, str], str]] = {
@@ -68,6 +73,9 @@ _REMARKS: Final[Mapping[tuple[str, str], str]] = {
     ("pseudonyms", "buckets"): "a power of two",
     ("enclave", "approvals"): "organisations that must have approved the very code that runs",
     ("enclave", "minimum_level"): "A0 nothing, A1 the hub's own word, A2 and more with hardware",
+    ("perimeter", "minimum_headcount"): "in one month of the window at least",
+    ("perimeter", "window_months"): "up to the last month with any headcount",
+    ("perimeter", "recent_months"): "a headcount in one of the last so many months; 0: not asked for",
     ("disclosure", "dominance"): "no company may make more than this share of a cell",
 }
 

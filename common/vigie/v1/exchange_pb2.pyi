@@ -1107,6 +1107,252 @@ class FetchResultResponse(_message.Message):
 Global___FetchResultResponse: _TypeAlias = FetchResultResponse  # noqa: Y015
 
 @_typing.final
+class BeginPerimeterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Share(_message.Message):
+        """What one recipient gets."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RECIPIENT_FIELD_NUMBER: _builtins.int
+        PART_IDS_FIELD_NUMBER: _builtins.int
+        recipient: _builtins.str
+        @_builtins.property
+        def part_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+            """The 32-byte ids of its sealed parts, in order."""
+
+        def __init__(
+            self,
+            *,
+            recipient: _builtins.str = ...,
+            part_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["part_ids", b"part_ids", "recipient", b"recipient"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """The signed `perimeter` statement."""
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___BeginPerimeterRequest.Share]:
+        """One for each recipient that the statement names."""
+
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+        shares: _abc.Iterable[Global___BeginPerimeterRequest.Share] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shares", b"shares", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginPerimeterRequest: _TypeAlias = BeginPerimeterRequest  # noqa: Y015
+
+@_typing.final
+class BeginPerimeterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MISSING_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    COMMITTED_STATEMENT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.bytes
+    """The perimeter's first receipt (a .tlog-proof), when it is already committed."""
+    committed_statement: _builtins.bytes
+    """The statement that the receipt is for, when already committed."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Ids that the hub does not hold yet. Empty when all are there or the perimeter is committed."""
+
+    def __init__(
+        self,
+        *,
+        missing: _abc.Iterable[_builtins.bytes] | None = ...,
+        receipt: _builtins.bytes = ...,
+        committed_statement: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_statement", b"committed_statement", "missing", b"missing", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginPerimeterResponse: _TypeAlias = BeginPerimeterResponse  # noqa: Y015
+
+@_typing.final
+class PutPerimeterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIMETER_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    perimeter: _builtins.bytes
+    """The 16-byte id of the perimeter; must be the same on the whole stream."""
+    part: _builtins.bytes
+    """One sealed part (ciphertext)."""
+    def __init__(
+        self,
+        *,
+        perimeter: _builtins.bytes = ...,
+        part: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "perimeter", b"perimeter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutPerimeterRequest: _TypeAlias = PutPerimeterRequest  # noqa: Y015
+
+@_typing.final
+class PutPerimeterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bytes
+    """The id of a part that is now durable."""
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutPerimeterResponse: _TypeAlias = PutPerimeterResponse  # noqa: Y015
+
+@_typing.final
+class CommitPerimeterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIMETER_FIELD_NUMBER: _builtins.int
+    perimeter: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        perimeter: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["perimeter", b"perimeter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitPerimeterRequest: _TypeAlias = CommitPerimeterRequest  # noqa: Y015
+
+@_typing.final
+class CommitPerimeterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.bytes
+    """The receipt: a .tlog-proof of the perimeter statement."""
+    def __init__(
+        self,
+        *,
+        receipt: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitPerimeterResponse: _TypeAlias = CommitPerimeterResponse  # noqa: Y015
+
+@_typing.final
+class CurrentPerimeterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurrentPerimeterRequest: _TypeAlias = CurrentPerimeterRequest  # noqa: Y015
+
+@_typing.final
+class CurrentPerimeterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """The signed `perimeter` statement and its first receipt; both empty while there is none."""
+    receipt: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+        receipt: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurrentPerimeterResponse: _TypeAlias = CurrentPerimeterResponse  # noqa: Y015
+
+@_typing.final
+class FetchPerimeterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """Digest of the `perimeter` statement."""
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchPerimeterRequest: _TypeAlias = FetchPerimeterRequest  # noqa: Y015
+
+@_typing.final
+class FetchPerimeterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    part: _builtins.bytes
+    """One sealed part."""
+    def __init__(
+        self,
+        *,
+        part: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchPerimeterResponse: _TypeAlias = FetchPerimeterResponse  # noqa: Y015
+
+@_typing.final
 class SubmitOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -725,6 +725,261 @@ class Results:
             _registered_method=True)
 
 
+class PerimeterStub:
+    """The perimeter: which companies are looked at, from the one partner that works it out to those that filter by it. Every
+    call is idempotent; after a cut, Begin tells what is missing.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Begin = channel.unary_unary(
+                '/vigie.v1.Perimeter/Begin',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.BeginPerimeterRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.BeginPerimeterResponse.FromString,
+                _registered_method=True)
+        self.Put = channel.stream_stream(
+                '/vigie.v1.Perimeter/Put',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.PutPerimeterRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.PutPerimeterResponse.FromString,
+                _registered_method=True)
+        self.Commit = channel.unary_unary(
+                '/vigie.v1.Perimeter/Commit',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.CommitPerimeterRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.CommitPerimeterResponse.FromString,
+                _registered_method=True)
+        self.Current = channel.unary_unary(
+                '/vigie.v1.Perimeter/Current',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.CurrentPerimeterRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.CurrentPerimeterResponse.FromString,
+                _registered_method=True)
+        self.Fetch = channel.unary_stream(
+                '/vigie.v1.Perimeter/Fetch',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.FetchPerimeterRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.FetchPerimeterResponse.FromString,
+                _registered_method=True)
+
+
+class PerimeterServicer:
+    """The perimeter: which companies are looked at, from the one partner that works it out to those that filter by it. Every
+    call is idempotent; after a cut, Begin tells what is missing.
+    """
+
+    def Begin(self, request, context):
+        """Opens a perimeter, or answers with the first receipt when it is already committed. The owner alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Put(self, request_iterator, context):
+        """Streams sealed parts of one open perimeter; each accepted id is durable before it is answered. The owner alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Commit(self, request, context):
+        """Checks that every part is there, commits, journals and answers with the receipt. The owner alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Current(self, request, context):
+        """The current perimeter of an epoch, with what proves it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Fetch(self, request, context):
+        """The calling recipient's own sealed parts of the current perimeter, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_PerimeterServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Begin': grpc.unary_unary_rpc_method_handler(
+                    servicer.Begin,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.BeginPerimeterRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.BeginPerimeterResponse.SerializeToString,
+            ),
+            'Put': grpc.stream_stream_rpc_method_handler(
+                    servicer.Put,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.PutPerimeterRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.PutPerimeterResponse.SerializeToString,
+            ),
+            'Commit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Commit,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.CommitPerimeterRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.CommitPerimeterResponse.SerializeToString,
+            ),
+            'Current': grpc.unary_unary_rpc_method_handler(
+                    servicer.Current,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.CurrentPerimeterRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.CurrentPerimeterResponse.SerializeToString,
+            ),
+            'Fetch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Fetch,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.FetchPerimeterRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.FetchPerimeterResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'vigie.v1.Perimeter', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('vigie.v1.Perimeter', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Perimeter:
+    """The perimeter: which companies are looked at, from the one partner that works it out to those that filter by it. Every
+    call is idempotent; after a cut, Begin tells what is missing.
+    """
+
+    @staticmethod
+    def Begin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Perimeter/Begin',
+            vigie_dot_v1_dot_exchange__pb2.BeginPerimeterRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.BeginPerimeterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Put(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/vigie.v1.Perimeter/Put',
+            vigie_dot_v1_dot_exchange__pb2.PutPerimeterRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.PutPerimeterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Commit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Perimeter/Commit',
+            vigie_dot_v1_dot_exchange__pb2.CommitPerimeterRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.CommitPerimeterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Current(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Perimeter/Current',
+            vigie_dot_v1_dot_exchange__pb2.CurrentPerimeterRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.CurrentPerimeterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Fetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vigie.v1.Perimeter/Fetch',
+            vigie_dot_v1_dot_exchange__pb2.FetchPerimeterRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.FetchPerimeterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class OperatorStub:
     """What a hub operator may do. No call here reads a row.
     """

@@ -263,6 +263,91 @@ class ResultsServicer(metaclass=_abc_1.ABCMeta):
 
 def add_ResultsServicer_to_server(servicer: ResultsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class PerimeterStub:
+    """The perimeter: which companies are looked at, from the one partner that works it out to those that filter by it. Every
+    call is idempotent; after a cut, Begin tells what is missing.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> PerimeterAsyncStub: ...
+    Begin: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.BeginPerimeterRequest, _exchange_pb2.BeginPerimeterResponse]
+    """Opens a perimeter, or answers with the first receipt when it is already committed. The owner alone."""
+    Put: _grpc.StreamStreamMultiCallable[_exchange_pb2.PutPerimeterRequest, _exchange_pb2.PutPerimeterResponse]
+    """Streams sealed parts of one open perimeter; each accepted id is durable before it is answered. The owner alone."""
+    Commit: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CommitPerimeterRequest, _exchange_pb2.CommitPerimeterResponse]
+    """Checks that every part is there, commits, journals and answers with the receipt. The owner alone."""
+    Current: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CurrentPerimeterRequest, _exchange_pb2.CurrentPerimeterResponse]
+    """The current perimeter of an epoch, with what proves it."""
+    Fetch: _grpc.UnaryStreamMultiCallable[_exchange_pb2.FetchPerimeterRequest, _exchange_pb2.FetchPerimeterResponse]
+    """The calling recipient's own sealed parts of the current perimeter, in order."""
+
+@_typing.type_check_only
+class PerimeterAsyncStub(PerimeterStub):
+    """The perimeter: which companies are looked at, from the one partner that works it out to those that filter by it. Every
+    call is idempotent; after a cut, Begin tells what is missing.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Begin: _aio.UnaryUnaryMultiCallable[_exchange_pb2.BeginPerimeterRequest, _exchange_pb2.BeginPerimeterResponse]  # type: ignore[assignment]
+    """Opens a perimeter, or answers with the first receipt when it is already committed. The owner alone."""
+    Put: _aio.StreamStreamMultiCallable[_exchange_pb2.PutPerimeterRequest, _exchange_pb2.PutPerimeterResponse]  # type: ignore[assignment]
+    """Streams sealed parts of one open perimeter; each accepted id is durable before it is answered. The owner alone."""
+    Commit: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CommitPerimeterRequest, _exchange_pb2.CommitPerimeterResponse]  # type: ignore[assignment]
+    """Checks that every part is there, commits, journals and answers with the receipt. The owner alone."""
+    Current: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CurrentPerimeterRequest, _exchange_pb2.CurrentPerimeterResponse]  # type: ignore[assignment]
+    """The current perimeter of an epoch, with what proves it."""
+    Fetch: _aio.UnaryStreamMultiCallable[_exchange_pb2.FetchPerimeterRequest, _exchange_pb2.FetchPerimeterResponse]  # type: ignore[assignment]
+    """The calling recipient's own sealed parts of the current perimeter, in order."""
+
+class PerimeterServicer(metaclass=_abc_1.ABCMeta):
+    """The perimeter: which companies are looked at, from the one partner that works it out to those that filter by it. Every
+    call is idempotent; after a cut, Begin tells what is missing.
+    """
+
+    @_abc_1.abstractmethod
+    def Begin(
+        self,
+        request: _exchange_pb2.BeginPerimeterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.BeginPerimeterResponse, _abc.Awaitable[_exchange_pb2.BeginPerimeterResponse]]:
+        """Opens a perimeter, or answers with the first receipt when it is already committed. The owner alone."""
+
+    @_abc_1.abstractmethod
+    def Put(
+        self,
+        request_iterator: _MaybeAsyncIterator[_exchange_pb2.PutPerimeterRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.PutPerimeterResponse], _abc.AsyncIterator[_exchange_pb2.PutPerimeterResponse]]:
+        """Streams sealed parts of one open perimeter; each accepted id is durable before it is answered. The owner alone."""
+
+    @_abc_1.abstractmethod
+    def Commit(
+        self,
+        request: _exchange_pb2.CommitPerimeterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.CommitPerimeterResponse, _abc.Awaitable[_exchange_pb2.CommitPerimeterResponse]]:
+        """Checks that every part is there, commits, journals and answers with the receipt. The owner alone."""
+
+    @_abc_1.abstractmethod
+    def Current(
+        self,
+        request: _exchange_pb2.CurrentPerimeterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.CurrentPerimeterResponse, _abc.Awaitable[_exchange_pb2.CurrentPerimeterResponse]]:
+        """The current perimeter of an epoch, with what proves it."""
+
+    @_abc_1.abstractmethod
+    def Fetch(
+        self,
+        request: _exchange_pb2.FetchPerimeterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.FetchPerimeterResponse], _abc.AsyncIterator[_exchange_pb2.FetchPerimeterResponse]]:
+        """The calling recipient's own sealed parts of the current perimeter, in order."""
+
+def add_PerimeterServicer_to_server(servicer: PerimeterServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class OperatorStub:
     """What a hub operator may do. No call here reads a row."""
 

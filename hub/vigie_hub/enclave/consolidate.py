@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from vigie.errors import Refused
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.features import Catalogue, catalogue_of, compute, connect
+from vigie_hub.enclave.features import PERIMETER, Catalogue, catalogue_of, compute, connect
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.model.target import SOURCES
@@ -60,6 +60,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
         raise Refused(
             "perimeter", expected=f"lots of {task.purpose.perimeter}, who decides the perimeter", found="none"
         )
+    _check_listed(task, lots)
     convention = task.convention
     catalogue = catalogue_of(convention.datasets[name].definition for name in task.purpose.datasets)
     builder = PanelBuilder(target=task.purpose.target, horizon=task.purpose.horizon, period=task.period)
@@ -86,12 +87,14 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
             )
             builder.add(group)
             for partner in partners:
-                known[partner].append(_known(rows, partner, group.keys))
+                known[partner].append(_known(rows, partner, group.scored_keys))
             del rows, own, tables, perimeter
             tell("features", last + 1, convention.buckets)
     finally:
         connection.close()
     panel = builder.build()
+    if not len(panel.keys) and PERIMETER in _present(lots):
+        raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")
     scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total))
     return Consolidation(
         scores,
@@ -100,6 +103,12 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
         {partner: np.concatenate(pieces) for partner, pieces in known.items()},
         _present(lots),
     )
+
+
+def _check_listed(task: Task, lots: list[NamedLot]) -> None:
+    """A lot that says who is scored must be opened where there is one: without it others would be."""
+    if any(lot.body.dataset == PERIMETER for lot in task.lots) and PERIMETER not in _present(lots):
+        raise Refused("perimeter", expected="keys to the lot that names the companies", found="none")
 
 
 def groups(companies: Sequence[int], buckets: int) -> Iterator[tuple[int, int]]:

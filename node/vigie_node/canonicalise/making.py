@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from itertools import islice
-from typing import Final
 
 from vigie.datasets import SIREN, Column, ColumnType, Dataset
 from vigie.errors import ExtractError
@@ -11,10 +9,7 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe
 from vigie_node.extracts.canonical import Checked, describe
 from vigie_node.extracts.reading import Reading
 from vigie_node.extracts.workspace import Workspace
-from vigie_node.findings import Finding, Findings
 from vigie_node.quality import Report
-
-_AT_ONCE: Final = 10_000
 
 
 def make_all(
@@ -84,13 +79,16 @@ def _wire(column: Column) -> str:
 
 
 def _report(recipe: Recipe, given: Given, made: Made) -> Report:
-    """The counts of the extracts that went in: parsed = valid + rejected + skipped holds over all of them together."""
+    """The counts of the extracts that went in: parsed = valid + rejected + skipped holds over all of them together.
+
+    Where the rejected rows stand is told by the reports of the extracts themselves.
+    """
     used = [given.readings[kind] for kind in recipe.kinds() if given.has(kind)]
     report = Report(
         recipe.dataset.name,
         files=tuple(name for reading in used for name in reading.files),
         notes=[f"made without {kind}, which was not given" for kind in recipe.uses if not given.has(kind)],
-        rejections=_rejections(recipe, given, used),
+        made_from=tuple(reading.kind.name for reading in used),
     )
     for reading in used:
         report.parsed += reading.parsed
@@ -105,15 +103,3 @@ def _report(recipe: Recipe, given: Given, made: Made) -> Report:
             report.skipped += rows
     report.valid = report.parsed - report.rejected - report.skipped
     return report
-
-
-def _rejections(recipe: Recipe, given: Given, used: Sequence[Reading]) -> list[Finding] | Findings:
-    """The rejected rows of all extracts that went in."""
-    if len(used) == 1:
-        return used[0].findings
-    together = Findings(given.connection, table_of(recipe.dataset))
-    for reading in used:
-        found = iter(reading.findings)
-        while some := list(islice(found, _AT_ONCE)):
-            together.add_all(some)
-    return together

@@ -30,6 +30,7 @@ from vigie_node.delivery import Delivery
 from vigie_node.extracts.canonical import Checked
 from vigie_node.folder import Node
 from vigie_node.outbox import Spool
+from vigie_node.perimeter_store import PerimeterStore
 from vigie_node.profiles import Profiles
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.pseudonyms.pseudonymise import pseudonymise
@@ -82,8 +83,10 @@ def send(
             profiles = Profiles(node.folder.profiles)
             seen = [profiles.compare(one, period) for one in checked]
             names = "-".join(sorted(one.dataset.name for one in checked))[:100]
-            save(taken.reports, node.folder.reports / f"{period}-{names}")
+            target = node.folder.reports / f"{period}-{names}"
+            save(taken.reports, target)
             sent = asyncio.run(_send(node, checked, terms))
+            save(taken.reports, target)  # now with the rows that were outside the perimeter
             for profile in seen:
                 profiles.keep(profile)
             said = [_said(node, one, result) for one, result in zip(checked, sent, strict=True)]
@@ -144,11 +147,12 @@ async def _send(node: Node, checked: list[Checked], terms: Terms) -> list[Sent]:
         hub = Hub(channel)
         with (
             PseudonymCache(node.folder.pseudonyms) as cache,
+            PerimeterStore(node.folder.perimeter, utc_now) as perimeters,
             Workers(seed=seed, convention_id=node.convention.id) as workers,
             console.progress() as bar,
         ):
             sender = Sender(
-                node.chain, node.keyring, node.state, Spool(node.folder.spool), hub, utc_now, bar.step
+                node.chain, node.keyring, node.state, Spool(node.folder.spool), hub, utc_now, bar.step, perimeters
             )  # fmt: skip
             for one in checked:
                 sender.admit(one)

@@ -37,6 +37,7 @@ class Report:
     Attributes:
         dataset: name of the dataset, or of the type of an extract.
         files: names of the files, without their folders.
+        made_from: types of the extracts that a dataset was made from; none for a canonical file.
         extract: it is about an extract as delivered; else about a canonical dataset.
         layouts: forms in which the files of an extract came.
         parsed: rows read; always ``valid + rejected + skipped``.
@@ -62,6 +63,7 @@ class Report:
     rejected: int = 0
     skipped: int = 0
     rows: int = 0
+    made_from: tuple[str, ...] = ()
     rules: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -118,6 +120,7 @@ class Report:
             "about": "extract" if self.extract else "dataset",
             "files": list(self.files),
             "layouts": list(self.layouts),
+            "made_from": list(self.made_from),
             "lines_parsed": self.parsed,
             "lines_valid": self.valid,
             "lines_rejected": self.rejected,

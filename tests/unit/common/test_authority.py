@@ -3,10 +3,12 @@
 import dataclasses
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.perimeter import section
 from support.world import World
 from vigie import bodies, note, statement
 from vigie.authority import ENCLAVE_KEY_NAME, judge
@@ -18,6 +20,8 @@ from vigie.bodies import (
     Evidence,
     Lot,
     Order,
+    Perimeter,
+    PerimeterShare,
     Quality,
     Reason,
     Refusal,
@@ -41,13 +45,13 @@ LAYERS = ("environment", "core_dump", "dumpable", "new_privileges", "exit_after_
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World.create(tmp_path_factory.mktemp("world"))
+    return World.create(tmp_path_factory.mktemp("world"), overrides={"perimeter": section()})
 
 
 @pytest.fixture(scope="module")
 def amended(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A world whose first convention is no longer the current one."""
-    world = World.create(tmp_path_factory.mktemp("amended"))
+    world = World.create(tmp_path_factory.mktemp("amended"), overrides={"perimeter": section()})
     world.amend(enclave__approvals=3)
     return world
 
@@ -106,6 +110,12 @@ def refusal(world: World, **changes: Any) -> Refusal:
     return dataclasses.replace(Refusal(world.chain.digest, "hub", "acoss", None, reason, 1, TIME), **changes)
 
 
+def perimeter(world: World, **changes: Any) -> Perimeter:
+    shares = {name: PerimeterShare(D, 5232, 1) for name in ("banque-de-france", "travail")}
+    made = Perimeter(world.chain.digest, 1, D[:16], "2026-03", "acoss", shares, 96, None, TIME)
+    return dataclasses.replace(made, **changes)
+
+
 def signed(world: World, body: Body, *keys: str | Signer) -> Statement:
     signers = [key if isinstance(key, Signer) else world.signer(key) for key in keys]
     return statement.sign_text(bodies.text_for(body), signers)
@@ -131,12 +141,13 @@ def good(world: World) -> dict[str, tuple[Body, tuple[str | Signer, ...], tuple[
         "delivery": (delivery(world), ("acoss",), ("travail", STRANGER, "hub/host")),
         "refusal by the hub": (refusal(world), ("hub/host",), ("hub/operator", "acoss")),
         "refusal by a member": (refusal(world, by="acoss", about=None), ("acoss",), ("hub/host", STRANGER)),
+        "perimeter": (perimeter(world), ("acoss",), ("travail", STRANGER, "hub/host", "hub/operator")),
     }
 
 
 NAMES = [
     "approval", "approval by the auditor", "lot", "requested", "evaluated", "order", "evidence", "release", "delivery",
-    "refusal by the hub", "refusal by a member",
+    "refusal by the hub", "refusal by a member", "perimeter",
 ]  # fmt: skip
 
 
@@ -508,3 +519,42 @@ def test_judging_a_lot_takes_a_few_signature_checks_at_most(world: World) -> Non
     whole = typical(lambda: judge(raw, world.chain))
     # Measured well below a millisecond; held here against a loaded machine, in units of that machine's own Ed25519.
     assert whole - signature < max(0.001, 10 * signature)
+
+
+@pytest.mark.parametrize(
+    "changes, claim, key",
+    [
+        ({"owner": "travail"}, "owner", "travail"),
+        ({"owner": "auditeur"}, "owner", "auditeur"),
+        ({"owner": "nobody"}, "owner", "acoss"),
+        ({"epoch": 2}, "epoch", "acoss"),
+        ({"recipients": {}}, "recipients", "acoss"),
+        ({"recipients": {"travail": PerimeterShare(D, 5232, 1)}}, "recipients", "acoss"),
+        (
+            {"recipients": dict.fromkeys(("banque-de-france", "travail", "auditeur"), PerimeterShare(D, 5232, 1))},
+            "recipients", "acoss",
+        ),
+        (
+            {"recipients": dict.fromkeys(("banque-de-france", "travail"), PerimeterShare(D, 0, 0))},
+            "recipients", "acoss",
+        ),
+        (
+            {"recipients": dict.fromkeys(("banque-de-france", "travail"), PerimeterShare(D, 1, 2))},
+            "recipients", "acoss",
+        ),
+        ({"companies_class": 0}, "companies_class", "acoss"),
+        ({"companies_class": 97}, "companies_class", "acoss"),
+    ],
+)  # fmt: skip
+def test_a_perimeter_that_the_convention_does_not_allow(
+    world: World, changes: dict[str, Any], claim: str, key: str
+) -> None:
+    refuses(world, perimeter(world, **changes), claim, key)
+    assert (
+        judge(signed(world, perimeter(world, supersedes=D[:16]), "acoss").raw, world.chain).body.companies_class == 96
+    )
+
+
+def test_a_perimeter_where_none_was_agreed_on(tmp_path: Path) -> None:
+    without = World.create(tmp_path)
+    refuses(without, perimeter(without), "perimeter", "acoss")

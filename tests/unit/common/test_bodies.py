@@ -18,6 +18,8 @@ from vigie.bodies import (
     Evidence,
     Lot,
     Order,
+    Perimeter,
+    PerimeterShare,
     Quality,
     Reason,
     Refusal,
@@ -48,6 +50,7 @@ EXAMPLES: dict[str, Body] = {
     ),
     "delivery": Delivery(D, D, "acoss-list", "acoss", D, "A1", TIME),
     "refusal": Refusal(D, "hub", "acoss", None, Reason("budget", "at most 16384 elements", "17000"), 1, TIME),
+    "perimeter": Perimeter(D, 1, ID, "2026-03", "acoss", {"travail": PerimeterShare(D, 5232, 1)}, 96, None, TIME),
 }  # fmt: skip
 
 

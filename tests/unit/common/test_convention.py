@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.perimeter import section
 from support.world import ORIGIN, PARTNERS, SIGNATORIES, World, demo_keyrings, demo_terms
 from vigie import statement
 from vigie.card import parse_card
@@ -163,6 +164,50 @@ def test_a_dataset_declared_by_its_columns(data: dict[str, Any]) -> None:
     assert definition.labels == {"dgefp", "bdf"}
 
 
+def test_a_perimeter_is_agreed_on_or_not(world: World, data: dict[str, Any]) -> None:
+    assert world.convention.perimeter is None
+    data["perimeter"] = section(recent_months=3, excluded_activities=["84", "85.1", "85.10", "85.10Z"])
+    rule = read(data).perimeter
+    assert rule is not None
+    assert (rule.owner, rule.shared_with) == ("acoss", ("banque-de-france", "travail"))
+    assert (rule.minimum_headcount, rule.window_months, rule.recent_months) == (10, 36, 3)
+    assert rule.excluded_activities == ("84", "85.1", "85.10", "85.10Z") and rule.head_office_in_france is True
+    assert len(rule.excluded_legal_forms) == 17
+    assert [name for name in world.convention.members if rule.binds(name)] == list(PARTNERS)
+    data["perimeter"]["shared_with"] = ["travail"]
+    narrow = read(data).perimeter
+    assert narrow is not None and not narrow.binds("banque-de-france")
+
+
+def test_an_amendment_brings_a_perimeter_and_takes_it_away(tmp_path: Path) -> None:
+    changed = World.create(tmp_path)
+    first = changed.amend({"perimeter": section()})
+    assert first.perimeter is not None and "# up to the last month" in first.text.decode()
+    assert changed.amend({"perimeter.window_months": 120}).perimeter != first.perimeter
+    with pytest.raises(ConfigError, match="there is no"):
+        amend(World.create(tmp_path / "without").convention, {"perimeter.window_months": 120})
+
+
+@pytest.mark.parametrize(
+    "language, words",
+    [
+        (
+            "fr",
+            ("Périmètre", "d'au moins 10 salariés un mois sur les 36", "7389", "66.19A", "sous pseudonyme", "français"),
+        ),
+        ("en", ("Perimeter", "at least 10 persons employed", "last 36 months", "7389", "66.19A", "French département")),
+    ],
+)
+def test_a_perimeter_is_said_in_words(tmp_path: Path, language: Any, words: tuple[str, ...]) -> None:
+    said = "\n".join(describe(World.create(tmp_path / "with", overrides={"perimeter": section()}).convention, language))
+    without = "\n".join(describe(World.create(tmp_path / "without").convention, language))
+    assert all(word in said for word in words) and words[0] not in without and "{" not in said
+    plain = section(recent_months=2, excluded_legal_forms=[], excluded_activities=[], head_office_in_france=False)
+    less = "\n".join(describe(World.create(tmp_path / "less", overrides={"perimeter": plain}).convention, language))
+    assert "NAF" not in less and words[-1] not in less
+    assert "2 derniers mois" in less or "last 2 months" in less
+
+
 # -- refusals: one broken part at a time --------------------------------------------------------------------------
 
 Breakage = tuple[str, Any, str]
@@ -263,11 +308,37 @@ BROKEN: list[Breakage] = [
     ("disclosure.rounding", None, "'rounding' is missing"),
     ("disclosure", None, r"section \[disclosure\] is missing"),
     ("surprise", {"a": 1}, "unknown section 'surprise'"),
+    ("perimeter", [section()], r"section \[perimeter\] is missing, or is not one table"),
+    (
+        "perimeter.owner",
+        "auditeur",
+        r"\[perimeter\]: the owner is 'auditeur', which is not a member with the role partner",
+    ),
+    ("perimeter.owner", "travail", "'shared_with' names 'travail', its owner"),
+    ("perimeter.owner", None, r"\[perimeter\] \(line \d+\): the key 'owner' is missing"),
+    ("perimeter.shared_with", [], "'shared_with'"),
+    ("perimeter.shared_with", ["travail", "travail"], "'shared_with' has fewer"),
+    ("perimeter.shared_with", ["travail", "auditeur"], "not a member with the role partner"),
+    ("perimeter.minimum_headcount", 0, "'minimum_headcount'"),
+    ("perimeter.minimum_headcount", "10", "'minimum_headcount'"),
+    ("perimeter.window_months", 0, "'window_months'"),
+    ("perimeter.recent_months", 37, "'recent_months' is not a whole number from 0 to 36"),
+    ("perimeter.recent_months", -1, "'recent_months'"),
+    ("perimeter.recent_months", None, "'recent_months' is missing"),
+    ("perimeter.excluded_legal_forms", ["711"], "'excluded_legal_forms'"),
+    ("perimeter.excluded_legal_forms", [7110], "'excluded_legal_forms' is not a list of texts"),
+    ("perimeter.excluded_activities", ["84.11ZZ"], "'excluded_activities'"),
+    ("perimeter.excluded_activities", ["8411Z"], "'excluded_activities'"),
+    ("perimeter.excluded_activities", ["84", "84"], "'excluded_activities' has fewer"),
+    ("perimeter.head_office_in_france", "yes", "'head_office_in_france' is not true or false"),
+    ("perimeter.head_office_in_france", None, "'head_office_in_france' is missing"),
+    ("perimeter.excluded_regions", ["11"], "unknown key 'excluded_regions'"),
 ]
 
 
 @pytest.mark.parametrize("path, value, message", BROKEN, ids=[f"{path}={value!r}"[:60] for path, value, _ in BROKEN])
 def test_one_broken_part_is_refused(data: dict[str, Any], path: str, value: Any, message: str) -> None:
+    data["perimeter"] = section()
     read(data)  # the twin: unbroken, it is read
     if value is None:
         *steps, last = path.split(".")

@@ -1,11 +1,12 @@
 """The features: a catalogue of named, documented, labelled numbers about a company at the end of a month."""
 
 from vigie_hub.enclave.features.catalogue import BUILT_IN_FEATURES, Catalogue, catalogue_of
-from vigie_hub.enclave.features.compute import Group, compute, connect
+from vigie_hub.enclave.features.compute import PERIMETER, Group, compute, connect
 from vigie_hub.enclave.features.feature import Feature, Topic, labels_of
 
 __all__ = [
     "BUILT_IN_FEATURES",
+    "PERIMETER",
     "Catalogue",
     "Feature",
     "Group",

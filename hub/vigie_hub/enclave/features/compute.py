@@ -33,6 +33,9 @@ _DEFAULT_MONTHS: Final = 3
 KEY: Final = "_key"
 """Name of the key in SQL: no column of a dataset can be called that."""
 
+PERIMETER: Final = "perimeter"
+"""Name of the dataset whose rows say which companies are looked at in a month."""
+
 _SETTINGS: Final = (
     "temp_directory = ''",
     "python_enable_replacements = false",
@@ -50,7 +53,8 @@ class Group:
     """The features of a group of companies.
 
     Attributes:
-        keys: the companies of the perimeter, ascending; length n.
+        keys: companies that are scored or trained on, ascending; length n.
+        inside: whether each is in the perimeter at the period, and so to be scored; length n.
         scored: their features at the period, shape (n, features); unknown is NaN.
         company: index into ``keys`` of each training candidate, length t, ascending.
         month: month of each training candidate, length t.
@@ -61,6 +65,7 @@ class Group:
     """
 
     keys: pa.Array
+    inside: npt.NDArray[np.bool_]
     scored: Matrix
     company: npt.NDArray[np.int32]
     month: Months
@@ -68,6 +73,11 @@ class Group:
     proceeding: Months
     first: int
     in_default: npt.NDArray[np.bool_]
+
+    @property
+    def scored_keys(self) -> pa.Array:
+        """The companies to be scored, ascending."""
+        return self.keys.filter(pa.array(self.inside))
 
 
 def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
@@ -96,6 +106,9 @@ def compute(
     month up to ``last_training`` for which the perimeter has a monthly or yearly row (an event, when it has no such
     dataset at all).
 
+    Where ``tables`` hold the dataset :data:`PERIMETER`, its rows at the period alone say who is scored; training
+    candidates are what they are without it.
+
     Args:
         connection: from :func:`connect`.
         tables: rows by dataset, in the dataset's wire schema with the key column called ``key``; a dataset that is not
@@ -108,10 +121,11 @@ def compute(
     """
     names = _register(connection, tables, perimeter, catalogue, key)
     try:
-        _make_companies(connection, perimeter, catalogue, period)
+        listed = _listed(catalogue, period) if PERIMETER in tables else ""
+        _make_companies(connection, perimeter, catalogue, period, listed)
         first = _first_month(connection, catalogue, period, last_training)
         connection.execute(history_sql(catalogue.declared, first, period))
-        return _read(connection, catalogue, first, period, last_training)
+        return _read(connection, catalogue, first, period, last_training, listed)
     finally:
         connection.execute("DROP TABLE IF EXISTS history")
         connection.execute("DROP TABLE IF EXISTS company")
@@ -148,13 +162,21 @@ def _keyed(table: pa.Table | None, definition: Dataset, key: str, kind: pa.DataT
     return table.select([key, *definition.names]).rename_columns([KEY, *definition.names])
 
 
+def _listed(catalogue: Catalogue, period: int) -> str:
+    """SQL: the companies that the perimeter's own dataset names for the period."""
+    return f'SELECT _key FROM raw_{PERIMETER} WHERE month_of("{catalogue.definitions[PERIMETER].time}") = {period}'
+
+
 def _make_companies(
-    connection: duckdb.DuckDBPyConnection, perimeter: Mapping[str, pa.Table], catalogue: Catalogue, period: int
+    connection: duckdb.DuckDBPyConnection,
+    perimeter: Mapping[str, pa.Table],
+    catalogue: Catalogue,
+    period: int,
+    listed: str,
 ) -> None:
-    times = {name: catalogue.definitions[name].time for name in perimeter}
-    known = " UNION ".join(
-        f'SELECT _key FROM own_{name} WHERE month_of("{time}") <= {period}' for name, time in times.items()
-    )
+    times = {name: catalogue.definitions[name].time for name in perimeter if not (listed and name == PERIMETER)}
+    found = [f'SELECT _key FROM own_{name} WHERE month_of("{time}") <= {period}' for name, time in times.items()]
+    known = " UNION ".join([*found, listed] if listed else found)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE company AS "
         "SELECT _key, (row_number() OVER (ORDER BY _key) - 1)::INTEGER AS company "
@@ -188,10 +210,17 @@ def _monthly(catalogue: Catalogue) -> list[Dataset]:
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, first: int, period: int, last_training: int
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    first: int,
+    period: int,
+    last_training: int,
+    listed: str,
 ) -> Group:
     wanted = ", ".join(f'({feature.sql})::DOUBLE AS "{feature.name}"' for feature in catalogue.features)
     keys = _fetch(connection, "SELECT _key FROM company ORDER BY company").column(0).combine_chunks()
+    mark = f"_key IN ({listed})" if listed else "true"
+    inside = _fetch(connection, f"SELECT {mark} AS inside FROM company ORDER BY company")
     scored = _fetch(connection, f"SELECT {wanted} FROM history WHERE month = {period} ORDER BY company")
     rows = _fetch(
         connection,
@@ -207,6 +236,7 @@ def _read(
     )
     return Group(
         keys=keys,
+        inside=inside.column(0).to_numpy().astype(np.bool_),
         scored=_matrix(scored, 0),
         company=_integers(rows, 0),
         month=_integers(rows, 1),

@@ -56,9 +56,9 @@ class PanelBuilder:
     def add(self, group: Group) -> None:
         """Take a group; its keys are all above those of the groups before."""
         counts, outcome = outcomes(group, self._target, self._horizon)
-        self._keys.append(group.keys)
-        self._scored.append(group.scored)
-        self._strong.append(strong_signals(group, self._period))
+        self._keys.append(group.scored_keys)
+        self._scored.append(group.scored[group.inside])
+        self._strong.append(strong_signals(group, self._period)[group.inside])
         self._values.append(group.candidates[counts])
         self._labels.append(outcome[counts])
         self._companies += len(np.unique(group.company[counts]))

@@ -126,6 +126,30 @@ FAULTS = {
     "no convention at first": Fault(
         "statements", "no convention before", "approval acoss", Change(arrange=after("convention 1", "refusal"))
     ),
+    "perimeter signed by another": Fault(
+        "statements", "signed as it must be", "perimeter 1", Change(signers={"perimeter 1": resigned("travail")})
+    ),
+    "perimeter of another than the owner": Fault(
+        "statements", "not allowed", "perimeter 1",
+        Change(body={"perimeter 1": body(owner="travail")}, signers={"perimeter 1": resigned("travail")}),
+    ),
+    "perimeter with a recipient too few": planted(
+        "statements", "not allowed", "perimeter 1", recipients=lambda old: {"travail": old["travail"]}
+    ),
+    "perimeter with a recipient too many": planted(
+        "statements", "not allowed", "perimeter 1", recipients=lambda old: {**old, "auditeur": old["travail"]}
+    ),
+    "perimeter under the convention before": planted(
+        "statements", "current convention", "perimeter 1", convention=GOOD.said["convention 1"].digest
+    ),
+    "perimeter that forgets what it supersedes": planted("perimeters", "must supersede", "perimeter 2", supersedes=None),
+    "first perimeter that supersedes one": planted(
+        "perimeters", "no earlier", "perimeter 1", supersedes=digest("?")[:16]
+    ),
+    "perimeter for an earlier month": planted("perimeters", "a month before 2026-02", "perimeter 2", period="2026-01"),
+    "one perimeter id twice": planted(
+        "perimeters", "same perimeter", "perimeter 2", perimeter=digest("perimeter 1")[:16]
+    ),
     # -- evaluations
     "answer with another count": planted("evaluations", "another count", "answered b", count=91),
     "answer for another batch": planted("evaluations", "another elements", "answered b", elements=digest("x")),
@@ -409,6 +433,12 @@ BROKEN = {
     ),
     "receipt missing": (
         "receipts", "is missing", export(receipts={key: data for key, data in EXPORT.receipts.items() if key != DIGEST})
+    ),
+    "receipt of a perimeter missing": (
+        "receipts", "receipt of this perimeter is missing",
+        export(receipts={
+            key: data for key, data in EXPORT.receipts.items() if key != GOOD.said["perimeter 1"].digest
+        }),
     ),
     "receipt of nothing": ("receipts", "not in the journal", export(receipts={**EXPORT.receipts, b"\1" * 32: RECEIPT})),
     "receipt of another entry": (
