@@ -13,17 +13,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from types import MappingProxyType, TracebackType
+from typing import BinaryIO, Final, Self
 
 from vigie.datasets import Dataset
 from vigie.errors import ExtractError, InputError
 from vigie_node.canonicalise import canonicalise
 from vigie_node.extracts.canonical import FORMATS, Checked, check, dataset_name
-from vigie_node.extracts.kind import Kind
+from vigie_node.extracts.gathering import by_kind, sources_of
 from vigie_node.extracts.reading import Reading, read
-from vigie_node.extracts.registry import KINDS, kind_of
-from vigie_node.extracts.sources import Source, sources_of
+from vigie_node.extracts.registry import KINDS
+from vigie_node.extracts.sources import Source
 from vigie_node.extracts.workspace import Workspace
 from vigie_node.quality import Report
 
@@ -45,6 +45,9 @@ class Asked:
         kind: type of all extracts among them, when it is said and not to be recognised.
         dataset: dataset of all files, which are canonical ones then.
         complete: types of which a file must be there, because it stands for the whole history.
+        query: for the databases among the files.
+        standard_input: what ``-`` stands for.
+        environment: variables for addresses of databases.
         memory: most memory of the scratch database, as DuckDB writes it.
     """
 
@@ -52,6 +55,9 @@ class Asked:
     kind: str | None = None
     dataset: str | None = None
     complete: tuple[str, ...] = ()
+    query: str = ""
+    standard_input: BinaryIO | None = None
+    environment: Mapping[str, str] = MappingProxyType({})
     memory: str = "1GB"
 
 
@@ -66,7 +72,7 @@ class Delivery:
     @classmethod
     def take(
         cls,
-        files: Sequence[Path | Source],
+        files: Sequence[str],
         known: Mapping[str, Dataset],
         asked: Asked,
         *,
@@ -76,7 +82,7 @@ class Delivery:
         """Read and judge files.
 
         Args:
-            files: paths (files, folders, ``-`` for standard input) or sources that are open already (queries).
+            files: paths of files and folders, ``-`` for standard input, addresses of databases.
             known: datasets by name: those of the convention, or the built-in ones.
             asked: what the operator says.
             scratch: folder for the scratch database; the system's when not given.
@@ -113,21 +119,24 @@ class Delivery:
 
     def _read(
         self,
-        files: Sequence[Path | Source],
+        files: Sequence[str],
         known: Mapping[str, Dataset],
         asked: Asked,
         scratch: Path | None,
         progress: Progress,
     ) -> None:
-        sources: list[Source] = []
+        extracts: list[str] = []
         for file in files:
-            if isinstance(file, Path) and (dataset := _canonical(file, known, asked)):
-                progress(file.name)
-                one = check(file, dataset)
+            if dataset := _canonical(Path(file), known, asked):
+                progress(Path(file).name)
+                one = check(Path(file), dataset)
                 self._opened.callback(one.connection.close)
                 self.checked.append(one)
             else:
-                sources += sources_of(file) if isinstance(file, Path) else [file]
+                extracts.append(file)
+        sources = sources_of(
+            extracts, query=asked.query, standard_input=asked.standard_input, environment=asked.environment
+        )
         given = _by_kind(sources, known, asked)
         for kind in asked.complete:
             if kind not in given:
@@ -188,27 +197,19 @@ def _canonical(path: Path, known: Mapping[str, Dataset], asked: Asked) -> Datase
 
 
 def _by_kind(sources: Sequence[Source], known: Mapping[str, Dataset], asked: Asked) -> dict[str, list[Source]]:
-    given: dict[str, list[Source]] = {}
-    for source in sources:
-        given.setdefault(_kind(source, known, asked).name, []).append(source)
-    return given
-
-
-def _kind(source: Source, known: Mapping[str, Dataset], asked: Asked) -> Kind:
     if asked.kind is not None:
-        found = KINDS.get(asked.kind)
-        if found is None:
+        if asked.kind not in KINDS:
             raise ExtractError(
                 f"there is no type of extract called {asked.kind[:40]!r}", hint=f"types are {', '.join(KINDS)}"
             )
-        return found
+        return {asked.kind: list(sources)} if sources else {}
     try:
-        return kind_of(source)
+        return by_kind(sources)
     except ExtractError as error:
-        name = dataset_name(Path(source.name))
-        if Path(source.name).suffix in FORMATS and name not in known and "not an extract" in error.message:
-            raise ExtractError(
-                f"{source.name}: there is no dataset called {name[:63]!r}, and its columns are of no type of extract",
-                hint=f"name a canonical file after its dataset ({', '.join(known)}), or say the type with --type",
-            ) from error
-        raise
+        if len(sources) != 1 or Path(sources[0].name).suffix not in FORMATS or "any known type" not in error.message:
+            raise
+        name = dataset_name(Path(sources[0].name))
+        raise ExtractError(
+            f"{sources[0].name}: there is no dataset called {name[:63]!r}, and its columns are of no type of extract",
+            hint=f"name a canonical file after its dataset ({', '.join(known)}), or say the type with --type",
+        ) from error

@@ -28,8 +28,7 @@ from rich.table import Table
 from vigie.clock import utc_now
 from vigie.demo.generate import generate
 from vigie.demo.story import AUDITOR, HUB, PARTNERS, Story
-from vigie_node.cli.check import read
-from vigie_node.extracts.canonical import Checked
+from vigie_node.extracts.canonical import Checked, check, dataset_name
 from vigie_node.fetching import identify_in
 from vigie_node.folder import Node
 from vigie_node.outbox import Spool
@@ -156,7 +155,7 @@ async def partner_steps(bench: Bench, story: Story, name: str, later: Path) -> N
     try:
         files = [Path(file) for file in story.files(name)]
         with timed() as took:
-            checked = [read(path, node.convention) for path in files]
+            checked = [check(path, node.convention.datasets[dataset_name(path)].definition) for path in files]
         size = sum(path.stat().st_size for path in files)
         rows = sum(one.report.valid for one in checked)
         bench.add(f"{name}: check", took[0], f"{rate(size, took[0])} of Parquet, {rows / took[0]:,.0f} rows/s")

@@ -409,9 +409,9 @@ def test_only_the_owner_shares(tmp_path: Path) -> None:
                     await call
             async with connected(at.hub.address, at.world, "auditeur") as channel:
                 auditor = PerimeterHub(channel)
-                for call in (auditor.begin(raw.raw, shares), auditor.current(1), auditor.fetch(b"0" * 32, most=1)):
+                for refused in (auditor.begin(raw.raw, shares), auditor.current(1), auditor.fetch(b"0" * 32, most=1)):
                     with pytest.raises(Refused, match="role"):
-                        await call
+                        await refused
             assert at.hub.journal.find("perimeter") == []
             assert {("travail", "owner"), ("auditeur", "role")} <= set(refusals(at.hub))
 

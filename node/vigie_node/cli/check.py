@@ -12,7 +12,7 @@ from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.convention import Convention
 from vigie.errors import ExtractError, InputError
-from vigie_node.cli.giving import AsDataset, AsKind, Complete, Database, Files, Query, asked_of, known_datasets, sources
+from vigie_node.cli.giving import AsDataset, AsKind, Complete, Files, Query, asked_of, known_datasets
 from vigie_node.cli.options import AsJson
 from vigie_node.delivery import Delivery
 from vigie_node.folder import LockedNode
@@ -40,14 +40,13 @@ def register(app: typer.Typer) -> None:
 
 
 def check_files(
-    files: Files = None,
+    files: Files,
     folder: MaybeFolder = None,
     kind: AsKind = None,
     dataset: AsDataset = None,
     period: MaybePeriod = None,
     complete: Complete = None,
-    query: Query = None,
-    database: Database = None,
+    query: Query = "",
     report: SaveAs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,9 +57,8 @@ def check_files(
         convention, member = node.convention, node.member
         profiles, scratch = Profiles(node.folder.profiles), node.folder.scratch
         node.close()
-    asked = asked_of(period or _last_month(), kind, dataset, complete)
-    given = sources(files, query, database, kind)
-    with Delivery.take(given, known_datasets(convention), asked, scratch=scratch, progress=console.say) as delivery:
+    asked = asked_of(period or _last_month(), kind, dataset, complete, query)
+    with Delivery.take(files, known_datasets(convention), asked, scratch=scratch, progress=console.say) as delivery:
         if profiles is not None:
             for one in delivery.checked:
                 profiles.compare(one, f"{asked.month:%Y-%m}")

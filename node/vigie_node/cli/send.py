@@ -16,13 +16,11 @@ from vigie_node.cli.giving import (
     AsDataset,
     AsKind,
     Complete,
-    Database,
     Files,
     Query,
     asked_of,
     first_of,
     known_datasets,
-    sources,
 )
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
@@ -56,28 +54,26 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
+    files: Files,
     folder: Folder,
     period: Period,
     delivery: Kind,
-    files: Files = None,
     as_of: AsOf = None,
     confirm_shrink: Confirm = False,
     kind: AsKind = None,
     dataset: AsDataset = None,
     complete: Complete = None,
-    query: Query = None,
-    database: Database = None,
+    query: Query = "",
     passphrase_fd: PassphraseDescriptor = None,
     as_json: AsJson = False,
 ) -> None:
     """Send extracts; each dataset made of them becomes one lot, and the same content is never deposited twice."""
     terms = Terms(period, day(period, as_of), delivery, confirm_shrink)
-    asked = asked_of(period, kind, dataset, complete)
-    given = sources(files, query, database, kind)
+    asked = asked_of(period, kind, dataset, complete, query)
     node = open_node(folder, passphrase_fd)
     try:
         with Delivery.take(
-            given, known_datasets(node.convention), asked, scratch=node.folder.scratch, progress=console.say
+            files, known_datasets(node.convention), asked, scratch=node.folder.scratch, progress=console.say
         ) as taken:
             checked = _own(node, taken)
             profiles = Profiles(node.folder.profiles)

@@ -20,7 +20,7 @@ from vigie_node.extracts.headers import nearest, plain
 from vigie_node.extracts.judging import Judge
 from vigie_node.extracts.kind import Kind, Layout, RawRows, same
 from vigie_node.extracts.lines import Block, Lines
-from vigie_node.extracts.sources import Source, TableSource, TextSource
+from vigie_node.extracts.sources import Source, TableSource
 from vigie_node.extracts.typed import readable
 from vigie_node.extracts.workspace import Workspace
 from vigie_node.findings import Finding, Findings
@@ -273,12 +273,3 @@ def _count_warnings(reading: Reading) -> None:
 
 def _sentence(found: Finding) -> str:
     return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
-
-
-def _sentence(found: Finding) -> str:
-    return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
-
-
-def text_source_of(source: Source) -> TextSource | None:
-    """The source when it is text, else None."""
-    return source if isinstance(source, TextSource) else None

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +19,8 @@ from vigie.errors import ConfigError, ExtractError
 from vigie_node.perimeter import Computed, compute
 
 FIXTURE = Path(__file__).parents[2] / "data" / "signaux-faibles" / "filter"
-RULE = PerimeterRule(**{key: tuple(value) if isinstance(value, list) else value for key, value in section().items()})
+TERMS: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in section().items()}
+RULE = PerimeterRule(**TERMS)
 BARE = replace(RULE, excluded_legal_forms=(), excluded_activities=(), head_office_in_france=False)
 PERIOD = "2021-04"
 
@@ -52,7 +54,8 @@ def perimeter(
 
 
 def inside(*given: object, **more: object) -> list[str]:
-    return perimeter(*given, **more).sirens.to_pylist()  # type: ignore[arg-type]
+    found: list[str] = perimeter(*given, **more).sirens.to_pylist()  # type: ignore[arg-type]
+    return found
 
 
 # -- the real system's fixture ------------------------------------------------------------------------------------

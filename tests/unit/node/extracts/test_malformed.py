@@ -58,10 +58,13 @@ def judge(kind: Kind, content: bytes, folder: pytest.TempPathFactory) -> None:
         return io.BytesIO(content)
 
     with Workspace(folder.mktemp("malformed")) as workspace:
+        refused: VigieError | None = None
         try:
             found = read(kind, [TextSource("x.csv", begin)], workspace)
-        except VigieError as refused:
+        except VigieError as error:
+            refused = error
+        if refused is not None:
             assert refused.hint
-        else:
-            assert found.parsed == found.valid + found.rejected + found.skipped
-            assert found.rejected == len(found.findings)
+            return
+        assert found.parsed == found.valid + found.rejected + found.skipped
+        assert found.rejected == len(found.findings)
