@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from vigie.datasets import Dataset
@@ -57,7 +57,7 @@ class Asked:
     complete: tuple[str, ...] = ()
     query: str = ""
     standard_input: BinaryIO | None = None
-    environment: Mapping[str, str] = MappingProxyType({})
+    environment: Mapping[str, str] = field(default_factory=dict)
     memory: str = "1GB"
 
 
