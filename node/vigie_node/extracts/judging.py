@@ -259,9 +259,10 @@ def _raw(place: int | None, kind: pa.DataType, *, padded: bool) -> str:
     if place is None:
         return "CAST(NULL AS VARCHAR)"
     text = f"c{place}" if pa.types.is_string(kind) else f"CAST(c{place} AS VARCHAR)"
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        # A whole number of a warehouse is one, whatever the scale of its column.
-        text = f"regexp_replace({text}, '[.]0+$', '')"
+    if pa.types.is_floating(kind) or (pa.types.is_decimal(kind) and kind.scale > 0):
+        # A warehouse keeps codes and centimes as 101.0 or 101.00; a file has 101.
+        whole = f"c{place} = trunc(c{place}) AND abs(c{place}) < 1e15"
+        text = f"CASE WHEN {whole} THEN CAST(CAST(c{place} AS BIGINT) AS VARCHAR) ELSE {text} END"
     # Text cells come with null for empty; to trim them all would cost as much as to read them.
     return f"nullif(trim({text}, ' \t'), '')" if padded else text
 
