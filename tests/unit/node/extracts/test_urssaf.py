@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +22,7 @@ from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.procol import PROCOL
 from vigie_node.extracts.reading import read
 from vigie_node.extracts.registry import KINDS
+from vigie_node.extracts.sources import parquet_source
 from vigie_node.extracts.workspace import Workspace
 
 SIRET = "73282932000074"
@@ -372,6 +376,25 @@ def test_no_bytes_escape_as_anything_but_our_own_error(name: str, workspace: Wor
         assert len(reading.findings) == reading.rejected
 
     holds()
+
+
+def test_a_table_of_a_warehouse_is_read_by_its_types(workspace: Workspace, tmp_path: Path) -> None:
+    """Days as dates, truth as truth, whole numbers as decimals: what they say is what the text of a file would say."""
+    columns: dict[str, pa.Array] = {name: pa.array(["1", "1"]) for name in DEBTS.split(";")}
+    columns |= {
+        "Siret": pa.array([SIRET, SIRET]),
+        "Periode": pa.array([201712, 201762], pa.int64()),
+        "Dt_trt_ecn": pa.array([date(2018, 3, 20), date(2018, 3, 21)]),
+        "Mt_PO": pa.array([195907.0, 1.5], pa.float64()),
+        "Mt_PP": pa.array([Decimal("3.00"), Decimal("2.00")]),
+        "Recours_en_cours": pa.array([True, False]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "debits.parquet")
+    reading = read(DEBIT, [parquet_source(tmp_path / "debits.parquet")], workspace)
+    assert values(reading, "line, period_start, treated, employee_share, employer_share, disputed") == [
+        (1, date(2017, 2, 1), date(2018, 3, 20), Decimal("1959.07"), Decimal("0.03"), True)
+    ]
+    assert places(reading) == [(2, "Mt_PO", "not_centimes", "9.9")]
 
 
 def test_every_kind_of_urssaf_is_registered() -> None:
