@@ -206,7 +206,7 @@ class Judge:
             for name, kind in self._kind.columns().items()
             if name not in own and name not in derived
         ]
-        query = f"SELECT *, {', '.join(typed)} FROM (SELECT line, {', '.join(raw)} FROM block)"
+        query = f"SELECT *, {', '.join(typed)} FROM (SELECT *, {', '.join(raw)} FROM block)"
         if self._layout.account_date:
             query = (
                 f"SELECT t.* REPLACE (m.siret AS siret) FROM ({query}) t LEFT JOIN {ACCOUNTS} m "
