@@ -173,7 +173,8 @@ def postgresql_source(uri: str, query: str) -> TableSource:
             errors = _adbc_errors()
             try:
                 cursor.execute(query)
-                reader = cursor.fetch_record_batch()
+                handle = cursor.fetch_arrow()  # kept: the rows stand behind it
+                reader = _with_states(handle.address)
             except errors as error:
                 raise _postgresql_failure(name, error) from None
 
@@ -193,6 +194,13 @@ def postgresql_source(uri: str, query: str) -> TableSource:
                 raise _postgresql_failure(name, error) from None
 
     return TableSource(name, columns, begin)
+
+
+def _with_states(address: int) -> pa.RecordBatchReader:
+    """The rows at an address, read by the driver's own reader: Arrow's would lose the SQLSTATE of what fails midway."""
+    from adbc_driver_manager._reader import AdbcRecordBatchReader
+
+    return AdbcRecordBatchReader._import_from_c(address)  # noqa: SLF001 - the package has no other door
 
 
 def _postgresql_name(uri: str) -> str:
@@ -284,8 +292,7 @@ _CLASSES: Final = {
 
 
 def _postgresql_failure(name: str, error: Exception) -> ExtractError:
-    state = getattr(error, "sqlstate", None)
-    state = state if isinstance(state, str) and re.fullmatch("[0-9A-Z]{5}", state) else ""
+    state = getattr(error, "sqlstate", None) or ""
     said, hint = _STATES.get(state) or _CLASSES.get(state[:2]) or ("the query fails", None)
     return ExtractError(f"{name}: {said}{f' (SQLSTATE {state})' if state else ''}", hint=hint or _TRY)
 

@@ -96,13 +96,10 @@ def _opened(path: Path) -> Iterator[Rows]:
 
 
 def _rows(workbook: python_calamine.CalamineWorkbook) -> Rows:
+    """The rows from the sheet's first one on, whether it holds anything or not."""
     sheet = workbook.get_sheet_by_index(0)
-    start = sheet.start
-    if start is None:
-        return
-    for _ in range(start[0]):
-        yield []
-    yield from sheet.iter_rows()
+    if sheet.start is not None:
+        yield from sheet.iter_rows()
 
 
 def _header(path: Path, rows: Rows) -> tuple[int, list[str]]:

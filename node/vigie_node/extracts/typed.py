@@ -1,6 +1,7 @@
 """Columns that a source has typed already: those types that can be judged, and what becomes of the others."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vigie.errors import ExtractError
 
@@ -18,8 +19,11 @@ def readable(column: pa.Array, name: str, source: str) -> pa.Array:
     """
     kind = column.type
     if isinstance(column, pa.ExtensionArray):
-        # How a driver hands over what it has no type for; PostgreSQL's numeric comes so, as text.
-        return readable(column.storage, name, source)
+        # How a driver hands over what it has no type for; PostgreSQL's numeric comes so, as text, and whole with zeros.
+        storage = column.storage
+        if getattr(kind, "type_name", "") == "numeric" and pa.types.is_string(storage.type):
+            storage = pc.replace_substring_regex(storage, r"^(-?[0-9]+)\.0+$", r"\1")
+        return readable(storage, name, source)
     if pa.types.is_dictionary(kind):
         return readable(column.dictionary_decode(), name, source)
     if pa.types.is_timestamp(kind) and kind.tz is not None:
