@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -12,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.perimeter import section
+from support.perimeter import rule_of, section
 from vigie.convention import PerimeterRule
 from vigie.errors import ConfigError, ExtractError
 from vigie_node.perimeter import Computed, compute
 
 FIXTURE = Path(__file__).parents[2] / "data" / "signaux-faibles" / "filter"
-RULE = PerimeterRule(**{key: tuple(value) if isinstance(value, list) else value for key, value in section().items()})
+RULE = rule_of(section())
 BARE = replace(RULE, excluded_legal_forms=(), excluded_activities=(), head_office_in_france=False)
 PERIOD = "2021-04"
 
@@ -51,8 +52,9 @@ def perimeter(
         connection.close()
 
 
-def inside(*given: object, **more: object) -> list[str]:
-    return perimeter(*given, **more).sirens.to_pylist()  # type: ignore[arg-type]
+def inside(*given: Any, **more: Any) -> list[str]:
+    found: list[str] = perimeter(*given, **more).sirens.to_pylist()
+    return found
 
 
 # -- the real system's fixture ------------------------------------------------------------------------------------
