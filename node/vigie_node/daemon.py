@@ -23,7 +23,7 @@ from vigie.clock import stamp
 from vigie.durable import open_database
 from vigie.errors import Missing, StateError, VigieError
 from vigie.witness_service import Witness
-from vigie_node import approvals
+from vigie_node import approvals, perimeter_seen
 from vigie_node.attend import Desk, EvaluatesBatches
 from vigie_node.folder import Node
 from vigie_node.hub_calls import HubCalls
@@ -220,6 +220,9 @@ class Daemon:
     def _take(self, kind: str, raw: bytes) -> None:
         if kind == "approval":
             approvals.take(self._node, raw)
+            return
+        if kind == "perimeter":
+            perimeter_seen.take(self._node.chain, self._node.state, raw)
             return
         try:
             if self._node.accept_convention(raw):

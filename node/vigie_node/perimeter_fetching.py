@@ -22,6 +22,7 @@ from vigie.perimeter import Place
 from vigie.segment import segment_id, segment_root
 from vigie_node.folder import Node
 from vigie_node.history import Consistency, same_history
+from vigie_node.perimeter_seen import is_outdated
 from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore
 from vigie_node.state import NodeState
 from vigie_node.wire import Hub
@@ -59,7 +60,7 @@ class PerimeterFetcher:
         1. The convention shares a perimeter with this member.
         2. The statement is signed by the owner that the current convention names, is for this epoch, and names this member.
         3. It is in the journal, in the history that this node witnessed.
-        4. It does not come before the perimeter that is kept already.
+        4. It does not come before the perimeter that is kept already, nor before one that this node read of.
         5. The sealed parts are those that it names for this member, all of them, in their order.
         6. They open at their place, and hold as many marks as the statement says.
 
@@ -95,15 +96,22 @@ class PerimeterFetcher:
         # (4)
         kept, fresh = self.store.find(epoch), KeptPerimeter(convention.id, member, statement, receipt, b"")
         if kept is not None and kept.member == member:
-            if kept.digest == fresh.digest:
+            if kept.digest == fresh.digest and not is_outdated(self.state, kept):
                 return kept, False
-            if fresh.journal_place <= kept.journal_place or body.period < kept.body.period:
+            if fresh.journal_place < kept.journal_place or body.period < kept.body.period:
                 raise Refused(
                     "replay",
                     expected=f"a perimeter shared after the one of {kept.body.period} that is here",
                     found=f"an earlier one, of {body.period}",
                     hint="the hub shows an old perimeter: keep the folder and tell the auditor",
                 )
+        if is_outdated(self.state, fresh):
+            raise Refused(
+                "replay",
+                expected="the newest perimeter that this node read of in the journal",
+                found=f"an earlier one, for {body.period}",
+                hint="the hub withholds the newest perimeter: keep the folder and tell the auditor",
+            )
         # (5)
         marks = await self._marks(body, judged.statement.digest)
         fresh = KeptPerimeter(convention.id, member, statement, receipt, marks)

@@ -178,27 +178,34 @@ def drop_outside(checked: Checked, kept: KeptPerimeter, pseudonyms: pa.Table) ->
     outside = sirens.filter(pc.invert(inside))
     if not len(outside):
         return 0
-    connection, report = checked.connection, checked.report
+    connection, report, table = checked.connection, checked.report, f'"{checked.table}"'
     connection.register("outside_perimeter", pa.table({SIREN: outside}))
     try:
-        connection.execute(f"DELETE FROM valid WHERE {SIREN} IN (SELECT {SIREN} FROM outside_perimeter)")  # noqa: S608
+        connection.execute(f"DELETE FROM {table} WHERE {SIREN} IN (SELECT {SIREN} FROM outside_perimeter)")  # noqa: S608
     finally:
         connection.unregister("outside_perimeter")
     time = f'"{checked.dataset.time}"'  # an identifier that the convention or this program fixed
-    ((valid, companies, first, last),) = connection.execute(
-        f"SELECT count(*), count(DISTINCT {SIREN}), min({time})::VARCHAR, max({time})::VARCHAR FROM valid"  # noqa: S608
+    ((rows, companies, first, last),) = connection.execute(
+        f"SELECT count(*), count(DISTINCT {SIREN}), min({time})::VARCHAR, max({time})::VARCHAR FROM {table}"  # noqa: S608
     ).fetchall()
-    dropped = report.valid - int(valid)
-    report.valid, report.companies = int(valid), int(companies)
+    dropped = report.rows - int(rows)
+    report.rows, report.companies = int(rows), int(companies)
     report.first, report.last = first or "", last or ""
-    if report.valid:
+    if report.rows:
         report.columns = [dict(column) | {"empty": _empty(checked, str(column["name"]))} for column in report.columns]
+    if report.made_from:
+        # The counts of the report are of extract rows, and each row of the dataset is made of several or of a part of one.
+        report.notes.append(
+            f"{RULE}: {dropped} rows of the dataset are about companies outside the perimeter, and stay here"
+        )
+        return dropped
+    report.valid = report.rows
     report.skipped += dropped
     report.rules[RULE] += dropped
     return dropped
 
 
 def _empty(checked: Checked, column: str) -> float:
-    query = f'SELECT 1 - count("{column}") / count(*) FROM valid'  # noqa: S608 - a column of the dataset
+    query = f'SELECT 1 - count("{column}") / count(*) FROM "{checked.table}"'  # noqa: S608 - a column of the dataset
     ((share,),) = checked.connection.execute(query).fetchall()
     return round(float(share), 4)

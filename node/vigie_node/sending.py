@@ -24,6 +24,7 @@ from vigie.statement import sign_text
 from vigie_node.extracts.canonical import Checked
 from vigie_node.lot import PseudonymisedRows
 from vigie_node.outbox import Spool, SpooledLot
+from vigie_node.perimeter_seen import is_outdated
 from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore, binding, drop_outside
 from vigie_node.state import NodeState, OwnLot, current
 from vigie_node.wire import Hub
@@ -175,7 +176,15 @@ class Sender:
         self._perimeter()
 
     def _perimeter(self) -> KeptPerimeter | None:
-        return binding(self.chain.current, self.keyring.member, self.clock().date(), self.perimeters)
+        kept = binding(self.chain.current, self.keyring.member, self.clock().date(), self.perimeters)
+        if kept is not None and is_outdated(self.state, kept):
+            raise Refused(
+                "perimeter",
+                expected="the newest perimeter that this node read of in the journal",
+                found=f"an earlier one, for {kept.body.period}",
+                hint="run `vigie-node perimeter fetch`, then send again",
+            )
+        return kept
 
     def _filter(self, checked: Checked, pseudonyms: pa.Table) -> None:
         """Drop the rows about companies outside the perimeter, where the convention asks for that."""
@@ -183,7 +192,7 @@ class Sender:
         if kept is None:
             return
         drop_outside(checked, kept, pseudonyms)
-        if not checked.report.valid:
+        if not checked.report.rows:
             raise ExtractError(
                 f"{', '.join(checked.report.files)}: no row is left to send, every company is outside the perimeter",
                 hint="`vigie-node perimeter show` tells which perimeter counts here",

@@ -4,6 +4,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from vigie.convention import PerimeterRule
+
 PAGE = Path(__file__).parents[2] / "docs" / "spec" / "perimeter.md"
 
 
@@ -11,3 +13,9 @@ def section(**changes: Any) -> dict[str, Any]:
     """The page's section, with some keys changed."""
     text = PAGE.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
     return {**tomllib.loads(text)["perimeter"], **changes}
+
+
+def rule_of(table: dict[str, Any]) -> PerimeterRule:
+    """The rule that such a section says."""
+    values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in table.items()}
+    return PerimeterRule(**values)

@@ -13,14 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.perimeter import section
+from support.perimeter import rule_of, section
 from vigie.convention import PerimeterRule
 from vigie.errors import ConfigError, ExtractError
 from vigie_node.perimeter import Computed, compute
 
 FIXTURE = Path(__file__).parents[2] / "data" / "signaux-faibles" / "filter"
-TERMS: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in section().items()}
-RULE = PerimeterRule(**TERMS)
+RULE = rule_of(section())
 BARE = replace(RULE, excluded_legal_forms=(), excluded_activities=(), head_office_in_france=False)
 PERIOD = "2021-04"
 
@@ -53,8 +52,8 @@ def perimeter(
         connection.close()
 
 
-def inside(*given: object, **more: object) -> list[str]:
-    found: list[str] = perimeter(*given, **more).sirens.to_pylist()  # type: ignore[arg-type]
+def inside(*given: Any, **more: Any) -> list[str]:
+    found: list[str] = perimeter(*given, **more).sirens.to_pylist()
     return found
 
 
