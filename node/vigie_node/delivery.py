@@ -63,9 +63,16 @@ class Asked:
 
 @dataclass
 class Delivery:
-    """Datasets ready to be sent, and the reports about them; close it when the rows are no longer needed."""
+    """Datasets ready to be sent, and the reports about them; close it when the rows are no longer needed.
+
+    Attributes:
+        checked: the datasets that the convention names.
+        unnamed: datasets that were made as well and that nothing names: they stay where they are.
+        extracts: a report for each type of extract.
+    """
 
     checked: list[Checked] = field(default_factory=list)
+    unnamed: list[Checked] = field(default_factory=list)
     extracts: list[Report] = field(default_factory=list)
     _opened: ExitStack = field(default_factory=ExitStack)
 
@@ -167,9 +174,8 @@ class Delivery:
             perimeter = f'"{FILTER}"' if FILTER in readings and KINDS[kind].within_perimeter else ""
             readings[kind] = read(KINDS[kind], given[kind], workspace, perimeter=perimeter)
             self.extracts.append(Report.of_reading(readings[kind]))
-        self.checked += [
-            one for one in canonicalise(workspace, readings, asked.month) if known.get(one.dataset.name) == one.dataset
-        ]
+        for one in canonicalise(workspace, readings, asked.month):
+            (self.checked if known.get(one.dataset.name) == one.dataset else self.unnamed).append(one)
 
 
 def definition(name: str, known: Mapping[str, Dataset], path: Path) -> Dataset:

@@ -6,11 +6,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from vigie.errors import ExtractError
+from vigie.durable import replacing
+from vigie.errors import ExtractError, InputError
 from vigie_node.quality import shape_of
 
 HEADER: Final = "siren"
 
+_AT_ONCE: Final = 100_000
 _SIREN: Final = re.compile(r"[0-9]{9}")
 
 
@@ -57,3 +59,19 @@ def read_sirens(path: Path) -> pa.Array:
     if not seen:
         raise ExtractError(f"{path.name}: the file has a header and no company", hint="was the export cut off?")
     return pa.array(sorted(seen), pa.string())
+
+
+def write_sirens(path: Path, sirens: pa.Array) -> None:
+    """Write the companies of a perimeter as :func:`read_sirens` reads them; the file is there whole or not at all.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replacing(path) as file:
+            file.write(f"{HEADER}\n".encode())
+            for start in range(0, len(sirens), _AT_ONCE):
+                file.write("".join(f"{siren}\n" for siren in sirens.slice(start, _AT_ONCE).to_pylist()).encode())
+    except OSError as error:
+        raise InputError(f"{path.name}: the file cannot be written", hint="may you write there?") from error

@@ -18,6 +18,7 @@ from vigie_node.canonicalise import (
     legal_units,
     payment_delays,
     payment_plans,
+    perimeter,
     proceedings,
     ratios,
     short_time_work,
@@ -45,6 +46,7 @@ RECIPES: Final[tuple[Recipe, ...]] = (
     establishment_departments.RECIPE,
     tax_accounts.RECIPE,
     state_guaranteed_loans.RECIPE,
+    perimeter.RECIPE,
 )
 """How each dataset is made, in the order of :data:`vigie.datasets.BUILT_IN`."""
 

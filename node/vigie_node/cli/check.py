@@ -68,6 +68,9 @@ def check_files(
             for found in delivery.reports:
                 show(found)
                 _say_whose(convention, member, found)
+        if delivery.unnamed:
+            names = ", ".join(one.dataset.name for one in delivery.unnamed)
+            console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
         if report is not None:
             for place in save(delivery.reports, report):
                 console.say(f"the whole report: {place}")

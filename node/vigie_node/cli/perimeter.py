@@ -1,4 +1,4 @@
-"""``vigie-node perimeter share|fetch|show``: which companies are looked at, from its owner to those that filter by it."""
+"""``vigie-node perimeter compute|share|fetch|show``: which companies are looked at, from its owner to those that filter by it."""
 
 import asyncio
 from pathlib import Path
@@ -9,13 +9,16 @@ import typer
 
 from vigie.cli import console
 from vigie.clock import utc_now
-from vigie.datasets import PSEUDONYM
+from vigie.datasets import BUILT_IN, PSEUDONYM
 from vigie.errors import Missing
 from vigie_node import perimeter_fetching, perimeter_sharing
+from vigie_node.cli.giving import Files, Query, asked_of
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
+from vigie_node.delivery import Delivery
 from vigie_node.folder import LockedNode, Node
-from vigie_node.perimeter_file import read_sirens
+from vigie_node.perimeter_extracts import perimeter_of
+from vigie_node.perimeter_file import read_sirens, write_sirens
 from vigie_node.perimeter_sharing import Shared
 from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore
 from vigie_node.pseudonyms.cache import PseudonymCache
@@ -24,12 +27,44 @@ Companies = Annotated[Path, typer.Argument(help="File of the companies: siren, t
 Period = Annotated[str, typer.Option("--period", help="Month that the perimeter is for, YYYY-MM.")]
 Confirm = Annotated[bool, typer.Option("--confirm-shrink", help="A perimeter much smaller than the last one is meant.")]
 
-verbs = typer.Typer(help="The perimeter: share, fetch and show it.", no_args_is_help=True)
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="File to write: siren, then nine digits a line (filter_siren_….csv).")
+]
+
+verbs = typer.Typer(help="The perimeter: compute, share, fetch and show it.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     app.add_typer(verbs, name="perimeter")
+
+
+@verbs.command("compute")
+def compute(
+    files: Files, folder: Folder, period: Period, output: Output, query: Query = "", as_json: AsJson = False
+) -> None:
+    """Work the perimeter out from headcount and the register of companies, by the convention's rule."""
+    node = LockedNode.look(folder)
+    convention, scratch = node.convention, node.folder.scratch
+    node.close()
+    asked = asked_of(period, None, None, None, query)
+    with Delivery.take(files, BUILT_IN, asked, scratch=scratch, progress=console.say) as delivery:
+        found = perimeter_of(delivery, convention, period)
+    write_sirens(output, found.sirens)
+    said = {
+        "companies": len(found.sirens),
+        "last_month": f"{found.last_month:%Y-%m}",
+        "left_out": dict(found.left_out),
+        "without_legal_unit": found.without_legal_unit,
+    }
+    if as_json:
+        console.print_json(said)
+        return
+    console.show(f"{len(found.sirens)} companies are in the perimeter; headcount is known up to {said['last_month']}")
+    for reason, companies in found.left_out.items():
+        console.show(f"  left out: {companies} ({reason})")
+    if found.without_legal_unit:
+        console.show(f"  kept although the register does not know them: {found.without_legal_unit}")
 
 
 @verbs.command("share")

@@ -105,6 +105,9 @@ def _own(node: Node, taken: Delivery) -> list[Checked]:
         ExtractError: there is none.
     """
     own = []
+    if taken.unnamed:
+        names = ", ".join(one.dataset.name for one in taken.unnamed)
+        console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
     for one in taken.checked:
         if not one.report.made_from or node.convention.may_deposit(node.member, one.dataset.name):
             own.append(one)
