@@ -153,7 +153,7 @@ async def partner_steps(bench: Bench, story: Story, name: str, later: Path) -> N
     channel = node.channel()
     hub = Hub(channel)
     try:
-        files = [Path(file) for file in story.files(name)]
+        files = [Path(file) for file in story.files(name, PERIOD)]
         with timed() as took:
             checked = [check(path, node.convention.datasets[dataset_name(path)].definition) for path in files]
         size = sum(path.stat().st_size for path in files)

@@ -144,7 +144,7 @@ def _send_again(exchange: Exchange, outcome: Outcome) -> None:
     for name in PARTNERS:
         if exchange.receipts(name) != before[name]:
             outcome.duplicated.append(f"{name} got other receipts for the same extracts")
-        missing = {Path(path).stem for path in exchange.files(name)} - set(before[name])
+        missing = {Path(path).stem for path in exchange.files(name, PERIOD)} - set(before[name])
         outcome.lost += [f"{name} has no receipt for {dataset}" for dataset in sorted(missing)]
 
 
@@ -160,7 +160,7 @@ def _read_journal(exchange: Exchange, outcome: Outcome) -> None:
     for counted, what in ((lots, "lot"), (runs, "run"), (deliveries, "delivery"), (Counter(orders), "order")):
         outcome.duplicated += [f"{count} × {what} {name}" for name, count in counted.items() if count > 1]
     for name in PARTNERS:
-        for path in exchange.files(name):
+        for path in exchange.files(name, PERIOD):
             if not lots[name, Path(path).stem]:
                 outcome.lost.append(f"the lot {Path(path).stem} of {name} is not in the journal")
     outcome.lost += [f"the order {order[:16]} has no run" for order in orders if not runs[order]]

@@ -11,11 +11,15 @@ import typer
 
 from vigie import durable
 from vigie.cli import console
+from vigie.demo.programs import run
 from vigie.demo.story import PARTNERS, Story
 from vigie.errors import InputError
 
 PERIOD = "2021-04"
 """Last month of the demonstration's data."""
+
+POPULATION = 1000
+"""Companies that each member declares, where they are not made to measure."""
 
 KEPT_BESIDE = "passphrase"
 """File beside each member's keyring, so that the commands can be tried afterwards. A real passphrase is never kept so."""
@@ -32,7 +36,7 @@ def register(parent: typer.Typer) -> None:
 def demo(
     folder: Annotated[Path, typer.Option("--folder", "-f", help="Folder to make; everything stays there.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with one folder of canonical files for each partner.")
+        Path | None, typer.Option("--data", help="Folder with one folder of extracts for each partner.")
     ] = None,
     companies: Annotated[int | None, typer.Option("--companies", help="Make this many companies instead.")] = None,
     months: Annotated[int, typer.Option("--months", help="Months of history of made companies.")] = 36,
@@ -47,26 +51,18 @@ def demo(
     if (data is None) == (companies is None):
         raise InputError("give either --data or --companies", hint="--companies 2000 makes companies of its own")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    population, source = _input(folder, data, companies, months, seed)
-    story = Story(folder.resolve(), source.resolve(), _echo, console.say, enclave_root)
+    source = (folder / "extracts" if data is None else data).resolve()
+    if companies is not None:
+        with _step(f"0. extracts of {companies} companies over {months} months are made, as partners deliver them"):
+            made = ["--companies", str(companies), "--months", str(months), "--seed", str(seed), "--last-month", PERIOD]
+            run(["vigie", "synth", *made, "--output", str(source)], echo=_echo)
+    story = Story(folder.resolve(), source, _echo, console.say, enclave_root)
     began = time.monotonic()
     try:
-        _tell(story, population)
+        _tell(story, companies or POPULATION)
     finally:
         story.stop()
     _close(story, time.monotonic() - began, made=companies is not None)
-
-
-def _input(folder: Path, data: Path | None, companies: int | None, months: int, seed: int) -> tuple[int, Path]:
-    if data is not None:
-        return 1000, data
-    from vigie.demo.generate import generate
-
-    assert companies is not None  # noqa: S101 - one of the two is given
-    target = folder / "extracts"
-    with _step(f"making {companies} companies × {months} months, seed {seed}"):
-        generate(target, companies=companies, months=months, seed=seed, last_month=PERIOD)
-    return companies, target
 
 
 def _tell(story: Story, population: int) -> None:
@@ -84,6 +80,9 @@ def _tell(story: Story, population: int) -> None:
         story.nodes()
         story.approve(measurement)
         story.attend()
+    if story.delivered:
+        with _step("   the perimeter is worked out, shared as pseudonyms, and fetched: everybody filters by it"):
+            story.perimeter(PERIOD)
     for name in PARTNERS:
         with _step(f"5. {name} checks its extracts, and sends them pseudonymised and sealed"):
             story.send(name, PERIOD)
@@ -106,6 +105,7 @@ def _close(story: Story, seconds: float, *, made: bool) -> None:
     console.say(f"done in {seconds:.0f} s: {len(PARTNERS)} partners, one hub, one enclave, one auditor")
     console.say("nothing of it runs any more; README.md says how to start it again. Where to look:")
     for path, what in (
+        ("reports/", "what was found in the extracts, row by row: open the .html files in a browser"),
         ("results/", "the lists that each partner may see, CSV and XLSX"),
         ("convention.note", "the signed convention: vigie convention show"),
         ("audit/", "the auditor's copy of the journal: vigie audit verify"),

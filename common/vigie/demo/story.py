@@ -26,6 +26,10 @@ PARTNERS: Mapping[str, str] = {
 }
 AUDITOR = "auditeur"
 HUB = "hub"
+OWNER = "acoss"
+"""The partner that works the perimeter out."""
+REGISTER = "public"
+"""Folder of the register of companies, which anybody may have."""
 PURPOSE = "early-warning"
 GRANTS: Mapping[str, str] = {partner: f"{partner}-list" for partner in PARTNERS}
 
@@ -36,7 +40,8 @@ class Story:
 
     Attributes:
         folder: where everything is made.
-        data: folder with one folder of canonical files for each partner.
+        data: folder with one folder of extracts for each partner: canonical files, or files as delivered with those of
+            the register of companies in a folder ``public``.
         echo: told each command that is run.
         say: told what happens, in a sentence.
         enclave_root: an enclave root that is there already, so that tests need not copy one for each story.
@@ -52,6 +57,11 @@ class Story:
     passphrases: dict[str, str] = field(default_factory=dict)
     daemons: dict[str, Daemon] = field(default_factory=dict)
     address: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        """The extracts are files as partners deliver them; the perimeter is worked out of them, and all filter by it."""
+        return (self.data / REGISTER).is_dir()
 
     # -- places ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +123,11 @@ class Story:
         text = resources.files("vigie.demo").joinpath("terms.toml").read_text()
         this_year = utc_now().year
         years = {"from": f'"{this_year}-01-01"', "to": f'"{this_year + 2}-12-31"'}
-        terms.write_text(with_overrides(text, {"population": str(population), **years, **self.overrides}))
+        changes = {"population": str(population), **years, **self.overrides}
+        if self.delivered:
+            text += "\n" + resources.files("vigie.demo").joinpath("perimeter.toml").read_text()
+            changes["datasets"] = f'["perimeter", {_listed(text, "datasets")}]'
+        terms.write_text(with_overrides(text, changes))
         cards = [
             flag for name in (*PARTNERS, AUDITOR, HUB) for flag in ("--card", str(self.member(name) / "card.toml"))
         ]
@@ -211,17 +225,41 @@ class Story:
             f"{', '.join(sorted(missing))} did not come to attend", hint=self.daemons[min(missing)].tail()
         )
 
-    def files(self, name: str) -> list[str]:
-        """Canonical files of a partner."""
-        return [str(path) for path in sorted((self.data / name).glob("*.parquet"))]
+    def perimeter(self, period: str) -> None:
+        """Work the perimeter out, share it, and have the other partners fetch it."""
+        owner = ["--folder", str(self.node(OWNER))]
+        register = [str(path) for path in sorted((self.data / REGISTER).glob("*")) if "Histo" not in path.name]
+        self.run(
+            [
+                "vigie-node", "perimeter", "compute", *owner, "--period", period, "--output", str(self._filter(period)),
+                str(self.data / OWNER / "sigfaible_effectif_siren.csv"), *register,
+            ]
+        )  # fmt: skip
+        self.run(["vigie-node", "perimeter", "share", *owner, "--period", period, str(self._filter(period))], OWNER)
+        for name in PARTNERS:
+            if name != OWNER:
+                self.run(["vigie-node", "perimeter", "fetch", "--folder", str(self.node(name))], name)
+
+    def _filter(self, period: str) -> Path:
+        return self.folder / "perimeter" / f"filter_siren_{period[2:].replace('-', '')}.csv"
+
+    def files(self, name: str, period: str) -> list[str]:
+        """What a partner checks and sends: its canonical files, or the folder of its files as delivered."""
+        if not self.delivered:
+            return [str(path) for path in sorted((self.data / name).glob("*.parquet"))]
+        return [str(self.data / name), *([str(self._filter(period))] if name == OWNER else [])]
 
     def send(self, name: str, period: str) -> str:
         """Check and deposit a partner's extracts for a period; return what the node reported."""
-        self.run(["vigie-node", "check", "--folder", str(self.node(name)), *self.files(name)])
+        files = self.files(name, period)
+        report = str(self.folder / "reports" / name)
+        self.run(
+            ["vigie-node", "check", "--folder", str(self.node(name)), "--period", period, "--report", report, *files]
+        )
         return self.run(
             [
                 "vigie-node", "send", "--folder", str(self.node(name)), "--period", period, "--delivery", "snapshot",
-                *self.files(name),
+                *files,
             ],
             name,
         )  # fmt: skip
@@ -271,6 +309,12 @@ class Story:
         for name in (*PARTNERS, AUDITOR, HUB):
             if name in self.daemons:
                 self.daemons[name].stop()
+
+
+def _listed(terms: str, key: str) -> str:
+    """What stands within the brackets of a list of the terms, on its one line."""
+    (line,) = (line for line in terms.splitlines() if line.startswith(f"{key} = ["))
+    return line.partition("[")[2].rstrip().removesuffix("]")
 
 
 def with_overrides(terms: str, overrides: Mapping[str, str]) -> str:
