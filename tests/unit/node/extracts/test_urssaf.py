@@ -350,6 +350,12 @@ def test_a_missing_column_refuses_the_file_and_shifts_nothing(name: str, workspa
             read_lines(workspace, kind, ";".join(column for column in columns if column != gone), "x")
 
 
+def test_a_carriage_return_within_a_line_is_a_rejection(workspace: Workspace) -> None:
+    reading = read(COTISATION, [text_source(f"{DUES}\n{due()}\r\x01\n{due()}\r\n")], workspace)
+    assert places(reading) == [(2, "", "stray_carriage_return", "")]
+    assert reading.valid == 1
+
+
 @pytest.mark.parametrize("name", sorted(HEADERS))
 def test_columns_are_found_by_name_in_any_order_and_case(name: str, workspace: Workspace) -> None:
     kind, header = HEADERS[name]
