@@ -4,7 +4,8 @@ Memory holds a few blocks, whatever the size of the file. Every line is a record
 of its line, so that a stray quote spoils its own row and no other. The rules:
 
 * an empty line between rows is passed over, and is no row;
-* a line with too few or too many cells, or with a stray quote, is *broken*: its place is kept, its content is not;
+* a line with too few or too many cells, a stray quote or a stray carriage return is *broken*: its place is kept, its
+  content is not;
 * bytes that are not text in the encoding of the dialect refuse the file, with the line where they stand.
 """
 
@@ -29,6 +30,7 @@ LONGEST_LINE: Final = 1 << 20
 """Bytes of one line at most; a longer one is a sign of a file that is no table."""
 
 _NEWLINE: Final = 0x0A
+_RETURN: Final = 0x0D
 _QUOTE: Final = 0x22
 
 
@@ -152,6 +154,10 @@ class Lines:
             sound = _matches(texts, _row_pattern(self.dialect))
             counted = _matches(texts, _row_pattern(self.dialect, len(self.header)))
             reason[quoted] = np.where(counted, 0, np.where(sound, _WRONG_COUNT, _STRAY_QUOTE))
+        if b"\r" in data:
+            # Within a line it is taken for the end of one by half of the programs that read tables.
+            returns = np.flatnonzero(raw == _RETURN)
+            reason[np.searchsorted(ends, returns[raw[returns + 1] != _NEWLINE])] = _STRAY_RETURN
         return reason, filled
 
     def _cells(
@@ -175,7 +181,12 @@ class Lines:
 
 _WRONG_COUNT: Final = 1
 _STRAY_QUOTE: Final = 2
-_RULES: Final = {_WRONG_COUNT: "wrong_number_of_fields", _STRAY_QUOTE: "stray_quote"}
+_STRAY_RETURN: Final = 3
+_RULES: Final = {
+    _WRONG_COUNT: "wrong_number_of_fields",
+    _STRAY_QUOTE: "stray_quote",
+    _STRAY_RETURN: "stray_carriage_return",
+}
 
 
 def _per_line(marks: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -48,6 +48,12 @@ def test_a_stray_quote_spoils_its_own_line_and_no_other() -> None:
     assert broken == [(2, "stray_quote"), (4, "wrong_number_of_fields"), (5, "stray_quote")]
 
 
+def test_a_carriage_return_within_a_line_spoils_it_and_makes_no_second_one() -> None:
+    _, rows, broken = lines(b'a;b\r\n1;2\r3;4\r\n5;\r6\n7;8\r\n"9";"1\r0"\r\n\r\n1;2\r\r\n3;4\r')
+    assert rows == [(4, ["7", "8"]), (8, ["3", "4"])]
+    assert broken == [(line, "stray_carriage_return") for line in (2, 3, 5, 7)]
+
+
 def test_lazy_quotes_leave_a_quote_inside_a_bare_cell() -> None:
     _, rows, broken = lines(b'a,b\nx "y" z,2\n"q",1\n', Dialect(",", lazy_quotes=True))
     assert rows == [(2, ['x "y" z', "2"]), (3, ["q", "1"])] and not broken

@@ -256,6 +256,16 @@ def test_a_line_of_too_few_fields_is_an_error_and_stops_nothing(workspace: Works
     assert values(reading, "treated, stage, action") == [(date(2018, 1, 30), "DEBUT", "CCSF")]
 
 
+def test_messages_say_the_place_and_the_rule_and_never_the_cell(workspace: Workspace) -> None:
+    """The real system prints the cell (``strconv.ParseFloat: parsing …``); ours must not leave its node."""
+    reading = read_lines(workspace, COTISATION, DUES, due(), due(owed="secret"), due(period=""))
+    assert reading.head_rejected() == [
+        "Line 2: record on line 3: column cotis_due: not money",
+        "Line 3: record on line 4: column periode: empty",
+    ]
+    assert reading.head_rejected(most=1) == ["Line 2: record on line 3: column cotis_due: not money"]
+
+
 def test_unknown_stages_of_the_commission_are_counted(workspace: Workspace) -> None:
     rows = [f"152;75;{SIRET};1;1180130;{stage};CCSF" for stage in ("DEBUT", "REFUS", "APPROB", "FIN", "REJ", "AUTRE")]
     assert read_lines(workspace, CCSF, COMMISSION, *rows).warnings == {"unknown_code:stage": 1}
@@ -338,6 +348,12 @@ def test_a_missing_column_refuses_the_file_and_shifts_nothing(name: str, workspa
             continue
         with pytest.raises(ExtractError, match=f"column {gone} not found, aborting"):
             read_lines(workspace, kind, ";".join(column for column in columns if column != gone), "x")
+
+
+def test_a_carriage_return_within_a_line_is_a_rejection(workspace: Workspace) -> None:
+    reading = read(COTISATION, [text_source(f"{DUES}\n{due()}\r\x01\n{due()}\r\n")], workspace)
+    assert places(reading) == [(2, "", "stray_carriage_return", "")]
+    assert reading.valid == 1
 
 
 @pytest.mark.parametrize("name", sorted(HEADERS))
