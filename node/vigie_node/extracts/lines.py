@@ -4,7 +4,8 @@ Memory holds a few blocks, whatever the size of the file. Every line is a record
 of its line, so that a stray quote spoils its own row and no other. The rules:
 
 * an empty line between rows is passed over, and is no row;
-* a line with too few or too many cells, or with a stray quote, is *broken*: its place is kept, its content is not;
+* a line with too few or too many cells, with a stray quote, or with a carriage return that ends nothing, is *broken*: its
+  place is kept, its content is not;
 * bytes that are not text in the encoding of the dialect refuse the file, with the line where they stand.
 """
 
@@ -29,6 +30,7 @@ LONGEST_LINE: Final = 1 << 20
 """Bytes of one line at most; a longer one is a sign of a file that is no table."""
 
 _NEWLINE: Final = 0x0A
+_RETURN: Final = 0x0D
 _QUOTE: Final = 0x22
 
 
@@ -142,7 +144,7 @@ class Lines:
     ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return, for each line, the number of the rule that it breaks (0: none), and whether it holds anything."""
         lengths = ends - starts
-        filled = (lengths > 1) | ((lengths == 1) & (raw[starts] != 0x0D))
+        filled = (lengths > 1) | ((lengths == 1) & (raw[starts] != _RETURN))
         separators = _per_line(raw == ord(self.dialect.separator), ends)
         reason = np.where(separators == len(self.header) - 1, 0, _WRONG_COUNT).astype(np.uint8)
         if b'"' in data:
@@ -152,6 +154,11 @@ class Lines:
             sound = _matches(texts, _row_pattern(self.dialect))
             counted = _matches(texts, _row_pattern(self.dialect, len(self.header)))
             reason[quoted] = np.where(counted, 0, np.where(sound, _WRONG_COUNT, _STRAY_QUOTE))
+        if b"\r" in data:
+            # A carriage return alone ends a line for some readers, and is content for others.
+            returns = np.flatnonzero(raw == _RETURN)
+            stray = returns[raw[returns + 1] != _NEWLINE]
+            reason[np.searchsorted(ends, stray)] = _STRAY_RETURN
         return reason, filled
 
     def _cells(
@@ -163,6 +170,9 @@ class Lines:
             return schema.empty_table()
         if not good.all():
             data = b"".join([data[starts[at] : ends[at] + 1] for at in np.flatnonzero(good)])
+        if data.startswith(codecs.BOM_UTF8):
+            # Arrow passes over one byte order mark; within a file it is content.
+            data = codecs.BOM_UTF8 + data
         return pcsv.read_csv(
             pa.BufferReader(data),
             read_options=pcsv.ReadOptions(column_names=names, use_threads=False, block_size=len(data) + 1),
@@ -175,7 +185,12 @@ class Lines:
 
 _WRONG_COUNT: Final = 1
 _STRAY_QUOTE: Final = 2
-_RULES: Final = {_WRONG_COUNT: "wrong_number_of_fields", _STRAY_QUOTE: "stray_quote"}
+_STRAY_RETURN: Final = 3
+_RULES: Final = {
+    _WRONG_COUNT: "wrong_number_of_fields",
+    _STRAY_QUOTE: "stray_quote",
+    _STRAY_RETURN: "stray_carriage_return",
+}
 
 
 def _per_line(marks: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:
