@@ -28,7 +28,9 @@ def _fields(month: Cell) -> tuple[Field, ...]:
         Field("hours", ("HEURES",), NUMBER, upstream="HeureConsommee", meaning="hours not worked in the month"),
         Field("amount", ("MONTANTS",), MONEY, upstream="Montant", meaning="euros"),
         Field("staff", ("EFFECTIFS",), NUMBER, upstream="Effectif", meaning="persons"),
-        Field("day", ("MOIS",), month, nullable=False, upstream="Periode", meaning="a day of the month, mostly its first"),
+        Field(
+            "day", ("MOIS",), month, nullable=False, upstream="Periode", meaning="a day of the month, mostly its first"
+        ),
     )
 
 

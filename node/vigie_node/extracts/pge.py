@@ -13,8 +13,10 @@ from vigie_node.extracts.kind import Check, Dialect, Field, Kind, Layout
 WRITTEN_TRUTH: Final = Cell(
     "truth",
     "BOOLEAN",
-    lambda x: f"CASE WHEN regexp_full_match({x}, '(?i)true|t|1') THEN true "
-    f"WHEN regexp_full_match({x}, '(?i)false|f|0') THEN false END",
+    lambda x: (
+        f"CASE WHEN regexp_full_match({x}, '(?i)true|t|1') THEN true "
+        f"WHEN regexp_full_match({x}, '(?i)false|f|0') THEN false END"
+    ),
     "true or false (also t and f, 1 and 0), or nothing when it is not known",
 )
 """The forms in which PostgreSQL and Go write it."""

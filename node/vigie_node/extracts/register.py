@@ -70,6 +70,4 @@ UNKNOWN_ACTIVITY: Final = Check("unknown_code", "activity", not_listed("activity
 UNKNOWN_LEGAL_FORM: Final = Check(
     "unknown_code", "legal_form", not_listed("legal_form", legal_forms()), per="legal_form"
 )
-UNKNOWN_DEPARTMENT: Final = Check(
-    "unknown_code", "department", not_listed("department", DEPARTMENTS), per="department"
-)
+UNKNOWN_DEPARTMENT: Final = Check("unknown_code", "department", not_listed("department", DEPARTMENTS), per="department")

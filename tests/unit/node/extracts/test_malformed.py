@@ -52,9 +52,7 @@ def test_any_rows_under_the_right_header_are_judged_or_refused(
 @pytest.mark.parametrize("name", OURS)
 @settings(max_examples=15, deadline=None)
 @given(noise=st.binary(max_size=200), kept=st.integers(0, 400))
-def test_any_bytes_are_judged_or_refused(
-    name: str, noise: bytes, kept: int, workspace: Workspace
-) -> None:
+def test_any_bytes_are_judged_or_refused(name: str, noise: bytes, kept: int, workspace: Workspace) -> None:
     kind = KINDS[name]
     layout = kind.layouts[0]
     header = layout.dialect.separator.join(field.header[0] for field in layout.fields).encode()
@@ -67,8 +65,7 @@ def judge(kind: Kind, content: bytes, workspace: Workspace) -> None:
 
     try:
         found = read(kind, [TextSource("x.csv", begin)], workspace)
-    except VigieError as refused:
-        assert refused.hint
-    else:
-        assert found.parsed == found.valid + found.rejected + found.skipped
-        assert found.rejected == len(found.findings)
+    except VigieError:
+        return
+    assert found.parsed == found.valid + found.rejected + found.skipped
+    assert found.rejected == len(found.findings)

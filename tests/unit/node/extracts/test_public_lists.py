@@ -61,7 +61,9 @@ def test_the_golden_perimeter_is_read_as_a_list(workspace: Workspace, tmp_path: 
     assert sorted(found.connection.execute("SELECT siren FROM filter").fetchall()) == [(one,) for one in lines[:-1]]
 
 
-@pytest.mark.parametrize("name", ["test-import.sql.stg_filter_import.golden.txt", "test-export.clean_filter.golden.txt"])
+@pytest.mark.parametrize(
+    "name", ["test-import.sql.stg_filter_import.golden.txt", "test-export.clean_filter.golden.txt"]
+)
 def test_a_list_of_nobody_is_refused_where_theirs_is_empty(name: str, workspace: Workspace, tmp_path: Path) -> None:
     """Theirs were made without a filter, and have a header only; read as one it would leave out every row there is."""
     assert golden_table(name) == []
@@ -125,7 +127,9 @@ def test_published_accounts_have_the_columns_of_entreprise_bce(workspace: Worksp
 def test_a_figure_that_is_none_is_empty_and_its_row_kept(workspace: Workspace) -> None:
     figures = ";".join(["-1500,5", "inf", "9" * 40, "", "NaN", *["1.5"] * 14])
     found = rows(INPI_BCE, workspace, INPI_HEADER, f"732829320;2022-12-31;{figures};Z")
-    stored = found.connection.execute("SELECT turnover, gross_margin, ebitda, ebit, net_result, stock_days FROM inpi_bce")
+    stored = found.connection.execute(
+        "SELECT turnover, gross_margin, ebitda, ebit, net_result, stock_days FROM inpi_bce"
+    )
     assert stored.fetchall() == [(-1500.5, None, None, None, None, 1.5)]
     assert dict(found.warnings) == {
         "not_number:marge_brute": 1, "not_number:ebe": 1, "not_number:resultat_net": 1, "unknown_code:statement": 1

@@ -12,7 +12,12 @@ CLOSED = {"5498", "5720", "6588"}
 
 def test_departments_and_regions_are_the_golden_table() -> None:
     ours = [
-        {"departement": one.code, "libelle_departement": one.name, "region": one.region, "libelle_region": one.region_name}
+        {
+            "departement": one.code,
+            "libelle_departement": one.name,
+            "region": one.region,
+            "libelle_region": one.region_name,
+        }
         for one in departments().values()
     ]
     theirs = golden_table("test-import.sql.labels_departement_region.golden.txt")

@@ -209,7 +209,9 @@ def test_a_commune_that_is_withheld_is_not_abroad(workspace: Workspace) -> None:
         (SIRENE_HISTO, {"changementEtatAdministratifEtablissement": "non"}, "not_truth"),
     ],
 )
-def test_a_bad_cell_is_rejected_at_its_place(kind: Kind, change: dict[str, str], rule: str, workspace: Workspace) -> None:
+def test_a_bad_cell_is_rejected_at_its_place(
+    kind: Kind, change: dict[str, str], rule: str, workspace: Workspace
+) -> None:
     assert rejection(rows(kind, workspace, change)) == (next(iter(change)), rule)
 
 
@@ -289,7 +291,9 @@ def test_periods_are_those_of_the_state_and_close_the_day_before_the_next(worksp
         {"dateDebut": "2004-07-01", "dateFin": "2010-04-30"} | closed,
         {"siret": "73282932000082", "dateDebut": "2003-01-01"},
     )
-    periods = found.connection.execute(f"SELECT * FROM ({status_periods()}) ORDER BY siret, first_day NULLS FIRST").fetchall()
+    periods = found.connection.execute(
+        f"SELECT * FROM ({status_periods()}) ORDER BY siret, first_day NULLS FIRST"
+    ).fetchall()
     assert periods == [
         ("73282932000074", None, date(2004, 6, 30), True),
         ("73282932000074", date(2004, 7, 1), date(2010, 4, 30), False),

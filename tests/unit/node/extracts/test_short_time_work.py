@@ -71,7 +71,12 @@ def rejection(found: Reading) -> tuple[int, str, str]:
 def test_blank_lines_and_mixed_quotes_are_tolerated(workspace: Workspace) -> None:
     """Section 1.9: records stand apart by blank lines, and a date is quoted in one column and bare in the next."""
     found = used(
-        workspace, "", '"a1","73282932000074",311.54,214.0,0.0,"2004-12-01"', "", 'a2,73282932000074,1,2,"3",2004-12-01', ""
+        workspace,
+        "",
+        '"a1","73282932000074",311.54,214.0,0.0,"2004-12-01"',
+        "",
+        'a2,73282932000074,1,2,"3",2004-12-01',
+        "",
     )
     assert (found.parsed, found.valid) == (2, 2)
     assert found.connection.execute("SELECT line FROM apconso ORDER BY 1").fetchall() == [(3,), (5,)]
@@ -220,6 +225,8 @@ def test_all_forms_of_a_day_are_the_same_day(day: date) -> None:
     assert {value(SLASHED_OR_ISO_DATE, day.strftime(form)) for form in forms} == {day}
 
 
-@pytest.mark.parametrize("written", ["", "32/01/2014", "2014/01/01", "1/1/2014", "01/01/014", "01-01-2014", "29/02/2015"])
+@pytest.mark.parametrize(
+    "written", ["", "32/01/2014", "2014/01/01", "1/1/2014", "01/01/014", "01-01-2014", "29/02/2015"]
+)
 def test_what_is_no_day_is_none(written: str) -> None:
     assert value(SLASHED_OR_ISO_DATE, written) is None
