@@ -109,3 +109,16 @@ def test_no_bytes_raise_anything_but_our_error(data: bytes, encoding: str, lazy:
     assert all(len(row) == len(header) for _, row in rows)
     places = [line for line, _ in rows] + [line for line, _ in broken]
     assert len(set(places)) == len(places)
+
+
+def test_a_carriage_return_within_a_line_breaks_the_line_and_no_other() -> None:
+    data = b'a;b\r\n1;2\r\n,\r0;1\r\n"x\ry";2\r\n\r\r\n3;4\r\n'
+    _, rows, broken = lines(data)
+    assert rows == [(2, ["1", "2"]), (6, ["3", "4"])]
+    assert broken == [(3, "stray_carriage_return"), (4, "stray_carriage_return"), (5, "stray_carriage_return")]
+
+
+def test_a_byte_order_mark_within_a_file_is_content() -> None:
+    _, rows, broken = lines('a;b\n1\n\ufeff"é;2\n\ufeff3;4\n'.encode(), Dialect(lazy_quotes=True))
+    assert rows == [(3, ['\ufeff"é', "2"]), (4, ["\ufeff3", "4"])]
+    assert broken == [(2, "wrong_number_of_fields")]

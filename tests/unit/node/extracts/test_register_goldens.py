@@ -122,9 +122,21 @@ def test_sirene_as_it_is_exported_is_the_golden_text(workspace: Workspace) -> No
         lines += [
             f'{head},"{street} ({row["complement_adresse"]})',
             f"{row['code_postal']} {row['commune']} {row['distribution_speciale']}",
-            (
-                f'",{row["code_commune"]},{row["département"]},{name},{region},{region_name},{row["ape"]},'
-                f"{section_of(row['ape'])},{row['création']},{row['longitude']},{row['latitude']},{row['est_actif'][0]}"
+            ",".join(
+                (
+                    '"',
+                    row["code_commune"],
+                    row["département"],
+                    name,
+                    region,
+                    region_name,
+                    row["ape"],
+                    section_of(row["ape"]),
+                    row["création"],
+                    row["longitude"],
+                    row["latitude"],
+                    row["est_actif"][0],
+                )
             ),
         ]
     theirs = sample("golden", "test-export.clean_sirene.golden.txt").read_text(encoding="utf-8").splitlines()
