@@ -34,6 +34,7 @@ from vigie_hub.conductor import Conductor
 from vigie_hub.config import HubConfig
 from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import Gate
+from vigie_hub.handshake import Certificates
 from vigie_hub.journal import Journal
 from vigie_hub.launcher import Launcher
 from vigie_hub.means import Means
@@ -213,13 +214,10 @@ _OPTIONS = (
 
 
 def _listen(server: grpc.aio.Server, config: HubConfig, keyring: Keyring, agreement: Agreement) -> str:
-    key_pem, certificate_pem = keyring.tls()
+    def members() -> bytes:
+        return b"".join(member.certificate_pem for member in agreement.current.members.values())
 
-    def current() -> grpc.ServerCertificateConfiguration:
-        roots = b"".join(member.certificate_pem for member in agreement.current.members.values())
-        return grpc.ssl_server_certificate_configuration([(key_pem, certificate_pem)], root_certificates=roots)
-
-    credentials = grpc.dynamic_ssl_server_credentials(current(), current, require_client_authentication=True)
+    credentials = Certificates(*keyring.tls(), members).credentials()
     host, _, _ = config.listen.rpartition(":")
     try:
         port = server.add_secure_port(config.listen, credentials)

@@ -12,6 +12,7 @@ import pytest
 
 from support.hub import MadeLot, connected, hub_world, make_lot, scripted_enclave
 from support.hub_process import command, environment, folder_of, run_hub, serve
+from support.knocking import knock_together
 from support.world import World
 from vigie.client import our_errors
 from vigie.errors import Unavailable
@@ -23,6 +24,7 @@ from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 
 KILLS = 8
+CONNECTIONS = 3200
 
 
 @pytest.fixture
@@ -111,6 +113,16 @@ def test_a_wrong_passphrase_and_a_second_hub_end_with_their_codes(tmp_path: Path
         assert "another process" in run_hub(world, "serve", "--folder", folder, expect=8).stderr
     finally:
         hub.stop()
+
+
+def test_members_that_connect_at_the_same_moment_do_not_end_the_hub(tmp_path: Path, world: World) -> None:
+    folder = folder_of(world, tmp_path / "hub", scripted_enclave(tmp_path / "enclave", "honest"))
+    hub = serve(world, folder)
+    try:
+        assert knock_together(hub.address, world, times=CONNECTIONS) == CONNECTIONS
+        assert len(asyncio.run(entries(hub.address, world))[0]) == 1
+    finally:
+        assert hub.stop() == 0
 
 
 def test_nothing_is_lost_or_doubled_by_kill_9_at_any_moment(tmp_path: Path, world: World) -> None:
