@@ -124,14 +124,14 @@ class Judge:
         self._connection.register("block", cells.append_column("line", rows.lines))
         try:
             if self._kind.whole_line:
-                return self._settle_lines(name, number, lines)
-            return self._settle_rows(name, number, lines)
+                return self._settle_lines(name, number, lines, rows)
+            return self._settle_rows(name, number, rows.cells.num_rows, rows)
         finally:
             self._connection.unregister("block")
 
-    def _settle_rows(self, name: str, number: int, lines: int) -> Judged:
+    def _settle_rows(self, name: str, number: int, lines: int, block: RawRows) -> Judged:
         """Nearly all blocks are sound: their rows go in by one query, and only the others are judged a second time."""
-        valid = self._insert(f"({self._query})", number)
+        valid = self._insert(f"({self._query})", number, block)
         if valid == lines:
             return Judged(valid, 0, 0, Counter(), _NOTHING)
         self._connection.execute(
@@ -140,20 +140,28 @@ class Judge:
         )
         return self._judged(name, valid)
 
-    def _insert(self, rows: str, number: int) -> int:
+    def _insert(self, rows: str, number: int, block: RawRows) -> int:
         columns = ", ".join(f'"{one}"' for one in self._kind.stored())
         ((valid,),) = self._connection.execute(
             f'INSERT INTO "{self._kind.store}" SELECT {number:d}, line, {columns} FROM {rows} WHERE rule IS NULL'
         ).fetchall()
         if self._lenient:
-            # Only the cells as they stand are counted here, which is cheap; the typed ones are, once, at the end.
-            cells = ", ".join(f'count("raw_{one.name}")' for one in self._lenient)
-            (filled,) = self._connection.execute(f"SELECT {cells} FROM {rows} WHERE rule IS NULL").fetchall()
-            for one, count in zip(self._lenient, filled, strict=True):
-                self._filled[one.name] += int(count)
+            self._count_filled(rows, block, int(valid))
         return int(valid)
 
-    def _settle_lines(self, name: str, number: int, lines: int) -> Judged:
+    def _count_filled(self, rows: str, block: RawRows, valid: int) -> None:
+        """Count the cells of lenient columns as they stand; the typed ones are counted once, at the end."""
+        if valid == block.cells.num_rows and not block.padded:
+            header = list(self._asked_of[1]) if self._asked_of else []
+            places = [(one.name, one.found_in(header)) for one in self._lenient]
+            nulls = {name: block.cells.column(place).null_count for name, place in places if place is not None}
+            self._filled.update({name: valid - count for name, count in nulls.items()})
+            return
+        cells = ", ".join(f'count("raw_{one.name}")' for one in self._lenient)
+        (filled,) = self._connection.execute(f"SELECT {cells} FROM {rows} WHERE rule IS NULL").fetchall()
+        self._filled.update({one.name: int(count) for one, count in zip(self._lenient, filled, strict=True)})
+
+    def _settle_lines(self, name: str, number: int, lines: int, block: RawRows) -> Judged:
         """A line counts once, for the first rule that one of its rows breaks."""
         # The least of a line's rows by rule: the cell that is shown is the one that the rule is about.
         self._connection.execute(
@@ -163,7 +171,7 @@ class Judge:
         )
         ((bad,),) = self._connection.execute("SELECT count(*) FROM judged").fetchall()
         sound = f"({self._query})" if not bad else f"({self._query}) q ANTI JOIN judged USING (line)"
-        self._insert(sound, number)
+        self._insert(sound, number, block)
         return self._judged(name, lines - int(bad))
 
     def _judged(self, name: str, valid: int) -> Judged:
