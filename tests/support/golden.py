@@ -24,7 +24,7 @@ from vigie_node.extracts.reading import Reading
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "data" / "signaux-faibles"
 """Real fixtures and golden outputs; each folder has its SOURCE.md."""
 CUT: Final = 20
-"""Characters of a cell that the tables ``sql.*`` and ``export.*`` show."""
+"""Bytes of a cell that the tables ``sql.*`` and ``export.*`` show; the last letter may be cut in two."""
 
 Row = dict[str, str]
 
@@ -74,7 +74,8 @@ def golden_csv(name: str, folder: str = "golden") -> list[Row]:
 
 def golden_table(name: str) -> list[Row]:
     """The rows of a golden table, its names and cells cut at :data:`CUT` characters; NULL is empty, days lose 00:00:00."""
-    lines = [line for line in sample("golden", name).read_text(encoding="utf-8").split("\n") if line.strip("\t ")]
+    text = sample("golden", name).read_text(encoding="utf-8", errors="ignore")
+    lines = [line for line in text.split("\n") if line.strip("\t ")]
     header = [cell.strip() for cell in lines[0].split("\t")]
     rows = [[_shown(cell) for cell in line.split("\t")] for line in lines[1:]]
     return [{name: cell for name, cell in zip(header, row, strict=True) if name} for row in rows]
@@ -204,7 +205,7 @@ def assert_same(
         ours: ours, in the same order.
         listed: the differences that are known and right.
         names: their column → ours, where the two differ by more than accents, case and the cut.
-        cut: characters that theirs show of names and cells.
+        cut: bytes that theirs show of names and cells.
     """
     found = differences(theirs, ours, listed=listed, names=names or {}, cut=cut)
     known = {(one.row, one.column, one.theirs, one.ours) for one in listed}
@@ -236,10 +237,15 @@ def differences(
     for (at, row), mine in zip(left, right, strict=False):
         for name, cell in row.items():
             our_name = columns.get(name, "")
-            ours_cell = mine[our_name][:cut].rstrip() if our_name else ABSENT
+            ours_cell = shortened(mine[our_name], cut) if our_name else ABSENT
             if cell != ours_cell:
                 found.add((at, name, cell, ours_cell))
     return found
+
+
+def shortened(cell: str, cut: int | None) -> str:
+    """The first bytes of a cell, without the rest of a letter that they cut in two."""
+    return cell.encode()[:cut].decode(errors="ignore").rstrip()
 
 
 def _our_name(name: str, ours: Mapping[str, str], names: Mapping[str, str], cut: int | None) -> str:

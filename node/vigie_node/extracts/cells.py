@@ -126,8 +126,8 @@ NATURAL: Final = Cell(
 NUMBER: Final = Cell(
     "number",
     "DOUBLE",
-    _when("-?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][-+]?[0-9]{1,2})?", "CAST(replace({x}, ',', '.') AS DOUBLE)"),
-    "a number with a decimal point or comma, without spaces",
+    _when("-?([0-9]{1,15}([.,][0-9]*)?|[.,][0-9]+)([eE][-+]?[0-9]{1,2})?", "CAST(replace({x}, ',', '.') AS DOUBLE)"),
+    "a number of at most fifteen digits with a decimal point or comma, without spaces",
 )
 MONEY: Final = Cell(
     "money",

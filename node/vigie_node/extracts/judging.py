@@ -265,7 +265,7 @@ class Judge:
         rules += [further(check, skips=False) for check in self._kind.rejects]
         if self._layout.account_date:
             rules.append(_Rule("account_without_siret", "", "", "siret IS NULL", skips=True))
-        if self._perimeter and self._kind.company:
+        if self._perimeter and self._kind.company and self._kind.within_perimeter:
             outside = f"NOT EXISTS (SELECT 1 FROM {self._perimeter} p WHERE p.siren = {self._kind.company})"
             rules.append(_Rule("outside_perimeter", "", "", outside, skips=True))
         rules += [further(check, skips=True) for check in self._kind.skips]

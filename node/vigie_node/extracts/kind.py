@@ -207,6 +207,8 @@ class Kind:
         unnested: columns of lists that are kept one row a line, and shown one row an item → name of an item's column;
             items of a row that stand at the same place belong together, and those without the first column are none.
         afterwards: SQL that is run once all sources of the kind have been read.
+        within_perimeter: rows of companies outside the perimeter are skipped, when there is one; false for what the
+            perimeter itself is computed from.
     """
 
     name: str
@@ -225,6 +227,7 @@ class Kind:
     whole_line: bool = False
     unnested: tuple[tuple[str, str], ...] = ()
     afterwards: str = ""
+    within_perimeter: bool = True
 
     @property
     def store(self) -> str:

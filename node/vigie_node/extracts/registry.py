@@ -11,6 +11,7 @@ from vigie_node.extracts.apconso import APCONSO
 from vigie_node.extracts.apdemande import APDEMANDE
 from vigie_node.extracts.bdf import BDF
 from vigie_node.extracts.ccsf import CCSF
+from vigie_node.extracts.company_list import COMPANY_LIST
 from vigie_node.extracts.cotisation import COTISATION
 from vigie_node.extracts.debit import DEBIT
 from vigie_node.extracts.delai import DELAI
@@ -24,6 +25,9 @@ from vigie_node.extracts.paydex import PAYDEX_DELAYS
 from vigie_node.extracts.pge import PGE
 from vigie_node.extracts.procol import PROCOL
 from vigie_node.extracts.reading import layout_of, text_layout
+from vigie_node.extracts.sirene import SIRENE
+from vigie_node.extracts.sirene_histo import SIRENE_HISTO
+from vigie_node.extracts.sirene_ul import SIRENE_UL
 from vigie_node.extracts.sources import Source, TableSource
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -45,7 +49,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ELLISPHERE,
             PAYDEX_DELAYS,
             # public
+            COMPANY_LIST,
             INPI_BCE,
+            SIRENE,
+            SIRENE_HISTO,
+            SIRENE_UL,
             # Urssaf
             ADMIN_URSSAF,
             CCSF,

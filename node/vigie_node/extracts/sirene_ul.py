@@ -50,8 +50,8 @@ SIRENE_UL: Final = Kind(
                 Field("activity", ("activitePrincipaleUniteLegale",), TEXT, upstream="APE"),
                 Field("nomenclature", ("nomenclatureActivitePrincipaleUniteLegale",), TEXT),
                 Field(
-                    "activity_2025", ("activitePrincipaleNAF25UniteLegale",), ACTIVITY, required=False, lenient=True,
-                    meaning="activity in the nomenclature of 2025",
+                    "activity_2025", ("activitePrincipaleNAF25UniteLegale",), ACTIVITY, required=False,
+                    upstream="ape_naf25", lenient=True, meaning="activity in the nomenclature of 2025",
                 ),
                 Field("head_office_nic", ("nicSiegeUniteLegale",), NIC, meaning="NIC of the head office"),
             ),
