@@ -15,7 +15,7 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, exact, 
 FTE_HOURS: Final = 151.67
 """Hours of a full-time month: what the real system divides hours by to show full-time equivalents."""
 
-_UNIT: Final = 10**12
+UNIT: Final = 10**12
 """Hours are spread as whole numbers of so many parts of an hour, so that nothing is lost and no order matters."""
 _UNKNOWN_REASONS: Final = 6
 
@@ -29,7 +29,7 @@ def spread(requests: str, last: str) -> str:
     """
     asked = (
         "SELECT siret, CAST(start AS DATE) AS start, CAST(stop AS DATE) AS stop, "
-        f"CAST(CAST(hours AS DECIMAL(24, 8)) * 100000000 AS HUGEINT) * {_UNIT // 10**8} AS units FROM ({requests})"
+        f"CAST(CAST(hours AS DECIMAL(24, 8)) * 100000000 AS HUGEINT) * {UNIT // 10**8} AS units FROM ({requests})"
     )
     before = "PARTITION BY siret ORDER BY start, stop ROWS BETWEEN UNBOUNDED PRECEDING AND"
     opening = f"SELECT *, coalesce(start > max(stop) OVER ({before} 1 PRECEDING), true) AS opens FROM ({asked})"
@@ -71,7 +71,7 @@ def _make(given: Given) -> Made:
         f"SELECT siret, first_day AS start, last_day AS stop, authorised_hours AS hours FROM apdemande WHERE {asked}"
     )
     authorised = (
-        f"SELECT {company()} AS siren, month, CAST(sum(units) AS DOUBLE) / {_UNIT}.0 AS authorised_hours "
+        f"SELECT {company()} AS siren, month, CAST(sum(units) AS DOUBLE) / {UNIT}.0 AS authorised_hours "
         f"FROM ({spread(requests, given.last)}) GROUP BY 1, 2"
     )
     return Made(
