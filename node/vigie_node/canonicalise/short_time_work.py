@@ -18,6 +18,7 @@ FTE_HOURS: Final = 151.67
 UNIT: Final = 10**12
 """Hours are spread as whole numbers of so many parts of an hour, so that nothing is lost and no order matters."""
 _UNKNOWN_REASONS: Final = 6
+_MOST: Final = 10**9
 
 
 def spread(requests: str, last: str) -> str:
@@ -48,8 +49,15 @@ def spread(requests: str, last: str) -> str:
     )
 
 
+def _too_large(number: str) -> str:
+    """SQL that is true of what cannot be hours or persons, and could not be summed exactly: NaN and infinity too."""
+    return f"NOT coalesce(abs({number}) <= {_MOST}, true)"
+
+
 def _make(given: Given) -> Made:
-    used, left_out = given.without("apconso", later_than(given, "month"))
+    used, left_out = given.without(
+        "apconso", later_than(given, "month") | {"number_too_large": f"{_too_large('hours')} OR {_too_large('staff')}"}
+    )
     consumed = (
         f"SELECT {company()} AS siren, month, {exact('hours')} AS consumed_hours, "
         f"{exact('staff')} AS staff_concerned FROM apconso WHERE {used} GROUP BY ALL"
@@ -61,6 +69,7 @@ def _make(given: Given) -> Made:
         {
             "reason_unknown": f"reason >= {_UNKNOWN_REASONS}",
             "no_hours": "authorised_hours IS NULL",
+            "number_too_large": _too_large("authorised_hours"),
             "ends_before_start": "last_day < first_day",
         }
         | later_than(given, "first_day"),

@@ -101,6 +101,14 @@ def test_what_is_left_out_is_counted_by_its_first_rule(workspace: Workspace) -> 
     ]
 
 
+@pytest.mark.parametrize("number", [1e300, -2e9, float("inf"), float("nan")])
+def test_a_number_that_cannot_be_summed_is_left_out(workspace: Workspace, number: float) -> None:
+    requests = [asked(LAST, LAST, number), asked(LAST, LAST, 2)]
+    found = made(workspace, [used(LAST, number), used(LAST, 1, number), used(LAST, 3)], requests)
+    assert rows(found) == [("111111111", LAST, 3.0, 2.0, None)]
+    assert dict(found.report.rules) == {"number_too_large": 3}
+
+
 def test_without_requests_the_dataset_is_made_and_says_so(workspace: Workspace) -> None:
     found = made(workspace, [used(LAST, 7)])
     assert rows(found) == [("111111111", LAST, 7.0, None, None)]
