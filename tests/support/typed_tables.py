@@ -22,11 +22,14 @@ def typed(workspace: Workspace, name: str, rows: Rows) -> Reading:
     kind = KINDS[name]
     reading = empty(workspace, kind)
     names = ["file", "line", *kind.stored()]
-    places = ", ".join("?" for _ in names)
+    one = f"({', '.join('?' for _ in names)})"
+    cells: list[Any] = []
     for line, row in enumerate(rows, start=2):
         assert set(row) <= set(names), f"no such column: {sorted(set(row) - set(names))}"
-        cells = {"file": 0, "line": line} | dict(row)
-        workspace.connection.execute(f'INSERT INTO "{kind.store}" VALUES ({places})', [cells.get(one) for one in names])
+        whole = {"file": 0, "line": line} | dict(row)
+        cells += [whole.get(name) for name in names]
+    if rows:
+        workspace.connection.execute(f'INSERT INTO "{kind.store}" VALUES {", ".join([one] * len(rows))}', cells)
     return counted(reading, len(rows))
 
 

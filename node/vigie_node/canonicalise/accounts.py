@@ -10,11 +10,14 @@ from typing import Final
 
 from vigie.datasets.accounts import ACCOUNTS, FILING_MONTHS, STATEMENTS
 from vigie.datasets.accounts_columns import KEUR
-from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from, translated
+from vigie.datasets.schema import ColumnType
+from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from, later_than, translated
 
 _MADE: Final = ("closing_date", "available_from", "source", "statement")
 _OF_THE_COMPANY: Final = ("secondary_establishments", "subsidiaries", "group_size")
 """Figures of Diane that stand in a line once, whatever its years."""
+
+_TYPES: Final = {ColumnType.INTEGER: "BIGINT", ColumnType.NUMBER: "DOUBLE"}
 
 
 def _make(given: Given) -> Made:
@@ -24,16 +27,20 @@ def _make(given: Given) -> Made:
         figures = _figures(given, "diane")
         own = ", ".join(f'"{name}"' for name in figures if name not in _OF_THE_COMPANY)
         sound, unused = given.without(
-            "diane", {"no_closing_date": "closing_date IS NULL", "empty_year": f"coalesce({own}) IS NULL"}
+            "diane",
+            {"no_closing_date": "closing_date IS NULL", "empty_year": f"coalesce({own}) IS NULL"}
+            | later_than(given, "closing_date"),
         )
+        _add(left_out, unused)
         _part(given, parts, left_out, "diane", sound, dict(figures), "NULL", "fiscal_year DESC, ")
-        left_out |= unused
     if given.has("inpi_bce"):
+        sound, unused = given.without("inpi_bce", later_than(given, "closing_date"))
+        _add(left_out, unused)
         amounts = {
             name: f'"{name}" / 1000.0' if ACCOUNTS.column(name).unit == KEUR else f'"{name}"'
             for name in _figures(given, "inpi_bce")
         }
-        _part(given, parts, left_out, "inpi_bce", "true", amounts, translated("statement", STATEMENTS, "other"), "")
+        _part(given, parts, left_out, "inpi_bce", sound, amounts, translated("statement", STATEMENTS, "other"), "")
     return Made(" UNION ALL ".join(parts), left_out)
 
 
@@ -55,7 +62,9 @@ def _part(
 ) -> None:
     """Add the rows of one extract, and the count of those that a later one replaces."""
     columns = ", ".join(
-        f'CAST({figures.get(name, "NULL")} AS DOUBLE) AS "{name}"' for name in ACCOUNTS.names if name not in _MADE
+        f'CAST({figures.get(column.name, "NULL")} AS {_TYPES[column.type]}) AS "{column.name}"'
+        for column in ACCOUNTS.columns
+        if column.name not in _MADE
     )
     last = given.scratch(
         kind,
@@ -64,9 +73,13 @@ def _part(
         f"OVER (PARTITION BY siren, closing_date, kind_of_statement ORDER BY file DESC, {newest}line DESC) = 1",
     )
     parts.append(f"SELECT * RENAME (kind_of_statement AS statement) FROM {last}")
-    left_out["repeated_closing"] = (
-        left_out.get("repeated_closing", 0) + given.rows(kind, sound) - given.number(f"SELECT count(*) FROM {last}")
-    )
+    repeated = given.rows(kind, sound) - given.number(f"SELECT count(*) FROM {last}")
+    _add(left_out, {"repeated_closing": repeated})
+
+
+def _add(left_out: dict[str, int], more: dict[str, int]) -> None:
+    for rule, rows in more.items():
+        left_out[rule] = left_out.get(rule, 0) + rows
 
 
 RECIPE: Final = Recipe(ACCOUNTS, (("diane", "inpi_bce"),), _make)

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
+import duckdb
+
 from vigie.datasets import SIREN, Column, ColumnType, Dataset
 from vigie.errors import ExtractError
 from vigie_node.canonicalise.recipe import Given, Made, Recipe
@@ -49,6 +51,12 @@ def _make(recipe: Recipe, given: Given) -> Checked:
         given.connection.execute(
             f'CREATE OR REPLACE TABLE "{table}" AS SELECT {SIREN}, {columns} FROM ({made.select}) m'
         )
+    except duckdb.Error as error:
+        # The library's message may quote a cell; only its kind is passed on.
+        raise ExtractError(
+            f"{dataset.name} cannot be made from these extracts ({type(error).__name__})",
+            hint="is there room on the disk? else some number in them is far beyond what it can be",
+        ) from error
     finally:
         given.sweep()
     report = _report(recipe, given, made)

@@ -30,8 +30,9 @@ def activity_columns(activity: str) -> str:
 
     The same as :func:`vigie.datasets.activities.activity`.
     """
-    division = f"CAST(left({activity}, 2) AS BIGINT)"
-    code = f"({division} * 100 + CAST(substr(replace({activity}, '.', ''), 3, 2) AS BIGINT))"
+    # What two branches share is computed once, for rows of neither too: a cast that fails must not be an error.
+    division = f"TRY_CAST(left({activity}, 2) AS BIGINT)"
+    code = f"({division} * 100 + TRY_CAST(substr(replace({activity}, '.', ''), 3, 2) AS BIGINT))"
     divisions = {
         section: [str(number) for number, its in SECTION_OF_DIVISION.items() if its == section] for section in SECTIONS
     }

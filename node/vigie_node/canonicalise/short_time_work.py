@@ -15,9 +15,10 @@ from vigie_node.canonicalise.recipe import Given, Made, Recipe, company, exact, 
 FTE_HOURS: Final = 151.67
 """Hours of a full-time month: what the real system divides hours by to show full-time equivalents."""
 
-_UNIT: Final = 10**12
+UNIT: Final = 10**12
 """Hours are spread as whole numbers of so many parts of an hour, so that nothing is lost and no order matters."""
 _UNKNOWN_REASONS: Final = 6
+_MOST: Final = 10**9
 
 
 def spread(requests: str, last: str) -> str:
@@ -29,7 +30,7 @@ def spread(requests: str, last: str) -> str:
     """
     asked = (
         "SELECT siret, CAST(start AS DATE) AS start, CAST(stop AS DATE) AS stop, "
-        f"CAST(CAST(hours AS DECIMAL(24, 8)) * 100000000 AS HUGEINT) * {_UNIT // 10**8} AS units FROM ({requests})"
+        f"CAST(CAST(hours AS DECIMAL(24, 8)) * 100000000 AS HUGEINT) * {UNIT // 10**8} AS units FROM ({requests})"
     )
     before = "PARTITION BY siret ORDER BY start, stop ROWS BETWEEN UNBOUNDED PRECEDING AND"
     opening = f"SELECT *, coalesce(start > max(stop) OVER ({before} 1 PRECEDING), true) AS opens FROM ({asked})"
@@ -48,8 +49,15 @@ def spread(requests: str, last: str) -> str:
     )
 
 
+def _too_large(number: str) -> str:
+    """SQL that is true of what cannot be hours or persons, and could not be summed exactly: NaN and infinity too."""
+    return f"NOT coalesce(abs({number}) <= {_MOST}, true)"
+
+
 def _make(given: Given) -> Made:
-    used, left_out = given.without("apconso", later_than(given, "month"))
+    used, left_out = given.without(
+        "apconso", later_than(given, "month") | {"number_too_large": f"{_too_large('hours')} OR {_too_large('staff')}"}
+    )
     consumed = (
         f"SELECT {company()} AS siren, month, {exact('hours')} AS consumed_hours, "
         f"{exact('staff')} AS staff_concerned FROM apconso WHERE {used} GROUP BY ALL"
@@ -61,6 +69,7 @@ def _make(given: Given) -> Made:
         {
             "reason_unknown": f"reason >= {_UNKNOWN_REASONS}",
             "no_hours": "authorised_hours IS NULL",
+            "number_too_large": _too_large("authorised_hours"),
             "ends_before_start": "last_day < first_day",
         }
         | later_than(given, "first_day"),
@@ -71,7 +80,7 @@ def _make(given: Given) -> Made:
         f"SELECT siret, first_day AS start, last_day AS stop, authorised_hours AS hours FROM apdemande WHERE {asked}"
     )
     authorised = (
-        f"SELECT {company()} AS siren, month, CAST(sum(units) AS DOUBLE) / {_UNIT}.0 AS authorised_hours "
+        f"SELECT {company()} AS siren, month, CAST(sum(units) AS DOUBLE) / {UNIT}.0 AS authorised_hours "
         f"FROM ({spread(requests, given.last)}) GROUP BY 1, 2"
     )
     return Made(

@@ -2,14 +2,14 @@
 
 The two halves of a declaration are put together as :func:`vigie_node.extracts.dgfip.declarations_sql` does. Of several
 declarations for one closing date the one with fewest empty figures holds; between two that are as full, the one declared
-last. Figures are as declared; the day from which they count is the eighth month after the closing month.
+last; those for a year that ends after the month of the extracts are left out. Figures are as declared; the day from which they count is the eighth month after the closing month.
 """
 
 from typing import Final
 
 from vigie.datasets.accounts import FILING_MONTHS
 from vigie.datasets.tax_accounts import TAX_ACCOUNTS
-from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from
+from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from, first_of_month
 from vigie_node.extracts.dgfip import KEY, declarations_sql
 
 _HALVES: Final = ("declarations_indmap", "declarations_af")
@@ -23,11 +23,12 @@ def _make(given: Given) -> Made:
     figures = ", ".join(_FIGURES)
     chosen = given.scratch(
         "declarations",
-        f"SELECT * FROM ({declarations_sql(ratios=given.has(_RATIOS))}) QUALIFY row_number() OVER (PARTITION BY siren, "
+        f"SELECT * FROM ({declarations_sql(ratios=given.has(_RATIOS))}) "
+        f"WHERE {first_of_month('closing_date')} <= {given.last} QUALIFY row_number() OVER (PARTITION BY siren, "
         # The figures come last, so that nothing is left to chance between two that are alike in everything else.
         f"closing_date ORDER BY {nulls}, declared_year DESC, obligation DESC, opening_date DESC, {figures}) = 1",
     )
-    left_out = {"repeated_declaration": sum(_unused(given, kind, ", ".join(KEY), chosen) for kind in _HALVES)}
+    left_out = {"declaration_not_used": sum(_unused(given, kind, ", ".join(KEY), chosen) for kind in _HALVES)}
     if given.has(_RATIOS):
         left_out["ratios_not_used"] = _unused(given, _RATIOS, _YEAR, chosen)
     return Made(

@@ -227,6 +227,7 @@ class Kind:
     whole_line: bool = False
     unnested: tuple[tuple[str, str], ...] = ()
     afterwards: str = ""
+    within_perimeter: bool = True
 
     @property
     def store(self) -> str:
@@ -241,8 +242,6 @@ class Kind:
         )
         first = self.unnested[0][1]
         return f'SELECT * FROM (SELECT {FILE}, {LINE}, {columns} FROM "{self.store}") WHERE "{first}" IS NOT NULL'
-
-    within_perimeter: bool = True
 
     def columns(self) -> dict[str, str]:
         """Name → SQL type of every typed column, in order, without ``file`` and ``line``."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.golden import SAMPLES, golden_table
@@ -104,6 +104,7 @@ _ROWS = st.lists(
 )
 
 
+@settings(max_examples=25)
 @given(_ROWS)
 def test_each_month_has_the_exact_sum_of_its_parts_rounded_once(shared: Workspace, rows: list[Row]) -> None:
     due: dict[tuple[str, date], Fraction] = {}

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.golden import SAMPLES, golden_table
@@ -133,11 +133,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         yield opened
 
 
+@settings(max_examples=25)
 @given(_EVENTS)
 def test_debts_are_those_of_the_definition(shared: Workspace, events: list[Event]) -> None:
     assert debts(shared, events) == by_definition(events, LAST)
 
 
+@settings(max_examples=25)
 @given(_EVENTS)
 def test_the_order_of_lines_with_different_histories_does_not_matter(shared: Workspace, events: list[Event]) -> None:
     one_each = {(one["siret"], one["gap"], one["counted_from"], one["sequence"]): one for one in events}
