@@ -34,7 +34,7 @@ _STREETS: Final = (
     "VLGE VILLAGE"
 )
 STREET_TYPES: Final[Mapping[str, str]] = MappingProxyType(
-    dict((code, word) for code, word in (one.split(" ", 1) for one in _STREETS.split(", ")))
+    {code: word for code, _, word in (one.partition(" ") for one in _STREETS.split(", "))}
 )
 """Insee's short forms of the kinds of streets; what is not among them stays as it is delivered."""
 REPETITIONS: Final[Mapping[str, str]] = MappingProxyType({"B": "BIS", "T": "TER", "Q": "QUATER", "C": "QUINQUIES"})
