@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from support.exchange import make_data, make_enclave
+from support.exchange import COMPANIES, MONTHS, PERIOD, make_enclave
 from support.pages import Desk, read_page
 from vigie.clock import utc_now
 from vigie.demo.story import AUDITOR, CONVENTION, PARTNERS, with_overrides
+from vigie.synth.extracts import write_extracts
 
 PAGES = ("signatory", "hub-operator", "partner")
 """Pages that are played here; tests/exchange/test_auditor.py plays the auditor's."""
@@ -44,7 +45,8 @@ def enclave(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desks(tmp_path: Path, enclave: Path) -> Iterator[dict[str, Desk]]:
     """A desk for each signatory and for the hub, with what people have before they begin."""
-    data = make_data(tmp_path / "data")
+    data = tmp_path / "data"
+    write_extracts(data, companies=COMPANIES, months=MONTHS, seed=7, last_month=PERIOD)
     made: dict[str, Desk] = {}
     for name in (*PARTNERS, AUDITOR, "hub"):
         place = tmp_path / name

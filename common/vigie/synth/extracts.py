@@ -45,7 +45,7 @@ class Written:
     """What was written.
 
     Attributes:
-        files: kind → path of the file.
+        files: kind → path of the file, for those that have rows.
         rows: kind → rows under the header.
         size: bytes of all files.
     """
@@ -59,6 +59,8 @@ def write_extracts(
     folder: Path, *, companies: int, months: int, seed: int, last_month: str = "2021-04", options: Options | None = None
 ) -> Written:
     """Write the files under ``folder``, one folder for each partner; a file there is replaced when all is done.
+
+    A file that would have no row is not delivered, and an earlier one goes away.
 
     The same arguments give the same bytes, and the files of more companies begin with those of fewer.
 
@@ -88,10 +90,11 @@ def write_extracts(
             _write(Block.make(world, sirens, at, min(BLOCK, companies - at * BLOCK)), options, files)
         for file in files.values():
             file.done = True
+    made = {kind: file for kind, file in files.items() if file.rows}
     return Written(
-        {kind: file.path for kind, file in files.items()},
-        {kind: file.rows for kind, file in files.items()},
-        sum(file.path.stat().st_size for file in files.values()),
+        {kind: file.path for kind, file in made.items()},
+        {kind: file.rows for kind, file in made.items()},
+        sum(file.path.stat().st_size for file in made.values()),
     )
 
 
@@ -175,10 +178,12 @@ class _File:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        if self.done:
+        if self.done and self.rows:
             self._partial.replace(self.path)
-        else:
-            self._partial.unlink()
+            return
+        self._partial.unlink()
+        if self.done:
+            self.path.unlink(missing_ok=True)
 
     def write(self, rows: bytes) -> None:
         """Append rows, given in UTF-8."""
