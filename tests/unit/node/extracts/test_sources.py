@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from vigie.errors import ExtractError, VigieError
 from vigie_node.extracts.databases import duckdb_source
 from vigie_node.extracts.debit import DEBIT
-from vigie_node.extracts.gathering import by_kind, sources_of
 from vigie_node.extracts.reading import Reading, read
 from vigie_node.extracts.registry import kind_of
 from vigie_node.extracts.sources import HEAD_BYTES, Source, file_source, stream_source
@@ -355,61 +354,3 @@ def test_no_spoilt_file_raises_anything_but_our_own_error(
     except VigieError:
         return
     assert found.parsed == found.valid + found.rejected + found.skipped
-
-
-# ------------------------------------------------------------------------------------------------- folders and arguments
-
-
-def test_a_folder_stands_for_its_files_by_kind(tmp_path: Path) -> None:
-    written(tmp_path / "2.csv", text(SOUND))
-    parquet(tmp_path / "1.parquet", cells(SOUND))
-    written(tmp_path / "old_paydex.csv", b"SIREN;NB_JOURS;NB_JOURS_LIB;DATE_VALEUR\n000000001;2;2 jours;15/12/2018\n")
-    written(tmp_path / ".hidden", b"x")
-    (tmp_path / "within").mkdir()
-    found = by_kind(sources_of([str(tmp_path)]))
-    assert {name: [one.name for one in sources] for name, sources in found.items()} == {
-        "debit": ["1.parquet", "2.csv"], "paydex": ["old_paydex.csv"]
-    }  # fmt: skip
-
-
-def test_unknown_files_of_a_folder_are_named(tmp_path: Path) -> None:
-    written(tmp_path / "a.csv", text(SOUND))
-    for number in range(22):
-        written(tmp_path / f"x{number:02}.txt", b"hello\nworld\n")
-    with pytest.raises(ExtractError, match=r"22 files are extracts of no known type: x00\.txt, .*x19\.txt and 2 more"):
-        by_kind(sources_of([str(tmp_path)]))
-    for number in range(1, 22):
-        (tmp_path / f"x{number:02}.txt").unlink()
-    with pytest.raises(ExtractError, match=r"x00\.txt: not an extract of any known type"):
-        by_kind(sources_of([str(tmp_path)]))
-
-
-def test_a_folder_without_any_extract_says_so(tmp_path: Path) -> None:
-    written(tmp_path / "a.txt", b"hello\nworld\n")
-    written(tmp_path / "b.txt", b"hello\nworld\n")
-    with pytest.raises(ExtractError, match="none of the 2 files is an extract of any known type") as refused:
-        by_kind(sources_of([str(tmp_path)]))
-    assert "a.txt" in refused.value.hint
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ExtractError, match="the folder holds no file"):
-        sources_of([str(tmp_path / "empty")])
-
-
-def test_arguments_keep_their_order_and_are_refused_when_they_make_no_sense(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.csv", text(SOUND))
-    data = database(tmp_path / "a.duckdb", cells(SOUND))
-    stdin: BinaryIO = io.BytesIO(text(SOUND))
-    found = sources_of(["-", str(path), f"duckdb:{data}"], query="FROM debits", standard_input=stdin)
-    assert [one.name for one in found] == ["-", "a.csv", "duckdb:a.duckdb"]
-    assert {name: len(sources) for name, sources in by_kind(found).items()} == {"debit": 3}
-    for arguments, query, said in [
-        (["-", "-"], "", "given twice"),
-        (["-"], "", "no standard input"),
-        ([str(path)], "SELECT 1", "no database to ask"),
-        ([f"duckdb:{data}"], "", "read by a query"),
-        ([f"duckdb:{data}"], " ; ", "read by a query"),
-        (["env:VIGIE_NOWHERE"], "SELECT 1", "'VIGIE_NOWHERE' is empty or not set"),
-    ]:
-        with pytest.raises(ExtractError, match=said) as refused:
-            sources_of(arguments, query=query)
-        assert refused.value.hint
