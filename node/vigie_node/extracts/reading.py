@@ -275,10 +275,6 @@ def _sentence(found: Finding) -> str:
     return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
 
 
-def _sentence(found: Finding) -> str:
-    return f"column {found.column}: {found.rule.replace('_', ' ')}" if found.column else found.rule.replace("_", " ")
-
-
 def text_source_of(source: Source) -> TextSource | None:
     """The source when it is text, else None."""
     return source if isinstance(source, TextSource) else None
