@@ -274,7 +274,8 @@ class Judge:
         if self._layout.account_date:
             rules.append(_Rule("account_without_siret", "", "", "siret IS NULL", skips=True))
         if self._perimeter and self._kind.company and self._kind.within_perimeter:
-            outside = f"NOT EXISTS (SELECT 1 FROM {self._perimeter} p WHERE p.siren = {self._kind.company})"
+            # Not EXISTS: within it, a company that is called siren too would be the perimeter's own.
+            outside = f"({self._kind.company}) NOT IN (SELECT siren FROM {self._perimeter})"
             rules.append(_Rule("outside_perimeter", "", "", outside, skips=True))
         rules += [further(check, skips=True) for check in self._kind.skips]
         return rules
