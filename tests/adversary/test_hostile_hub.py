@@ -7,6 +7,7 @@ changes nothing.
 
 import json
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -211,7 +212,8 @@ def another_batchs_statement() -> Spoil:
         (lambda: other_elements, "expected the digest that was signed, found other elements"),
         (Relabel, "a refusal of something else"),
         (another_custodians_answer, "does not verify against the custodian's key"),
-        (another_batchs_statement, "is not signed by"),
+        # Two answers come at once, each with another fault; whichever is looked at first ends the command.
+        (another_batchs_statement, "(is not signed by|does not fit this text)"),
     ],
     ids=["elements", "relabelled", "wrong key", "another statement"],
 )
@@ -223,7 +225,7 @@ def test_a_spoilt_batch_gives_no_pseudonym_and_no_lot(
     spoil(how())
     with pytest.raises(CommandFailed) as failed:
         send(begun, path)
-    assert failed.value.code in REFUSED and said in failed.value.said, failed.value
+    assert failed.value.code in REFUSED and re.search(said, failed.value.said), failed.value
     assert begun.exchange.receipts(VICTIM) == before
     for line in path.read_text().splitlines()[1:]:
         assert line[:9] not in failed.value.said, "the refusal names a company"

@@ -88,7 +88,7 @@ def test_the_verbs_of_an_operator(tmp_path: Path, world: World) -> None:
         assert "debts" in run_hub(world, "lots", "--folder", folder).stdout
         failed = run_hub(
             world, "consolidate", "--folder", folder, "--purpose", "early-warning", "--period", "2026-05",
-            "--deadline", "1s", expect=5,
+            "--deadline", "5s", expect=5,
         )  # fmt: skip
         assert "hint:" in failed.stderr and "acoss" in failed.stderr
         (order,) = json.loads(run_hub(world, "runs", "--folder", folder, "--json").stdout)
