@@ -15,6 +15,8 @@ Row = dict[str, str]
 
 
 def rows(path: Path, separator: str = ";", encoding: str = "utf-8") -> Iterator[Row]:
+    if not path.exists():  # nothing to deliver
+        return
     with path.open(encoding=encoding, newline="") as file:
         yield from csv.DictReader(file, delimiter=separator)
 
