@@ -301,6 +301,8 @@ def plant_faults(files: Mapping[str, Path], folder: Path, seed: int, *, one_each
     for number, fault in enumerate(_drawn(seed) if one_each else catalogue()):
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(number,))))
         try:
+            if fault.kind not in samples:
+                raise Missing(f"no file of {fault.kind} was made")
             made = fault.plant(samples[fault.kind], rng)
         except Missing:
             left_out.append(fault)
