@@ -198,7 +198,7 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
     if repeated := next((one for one, times in Counter(names).items() if times > 1 and one), None):
         # What stands in the first line of a file without header is content, and is not shown.
         places = [str(place) for place, one in enumerate(names, start=1) if one == repeated]
-        shown = f"the column {repeated[:40]!r}" if _names_column(kind, repeated) else "a name"
+        shown = f"the column {header[names.index(repeated)][:40]!r}" if _names_column(kind, repeated) else "a name"
         raise ExtractError(
             f"{name}, line 1: {shown} stands twice, in columns {' and '.join(places[:9])}", hint="keep one of them"
         )
