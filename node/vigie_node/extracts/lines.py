@@ -4,7 +4,7 @@ Memory holds a few blocks, whatever the size of the file. Every line is a record
 of its line, so that a stray quote spoils its own row and no other. The rules:
 
 * an empty line between rows is passed over, and is no row;
-* a line with too few or too many cells, or with a stray quote, is *broken*: its place is kept, its content is not;
+* a line with too few or too many cells, a stray quote or a stray carriage return is *broken*: its place is kept, its content is not;
 * bytes that are not text in the encoding of the dialect refuse the file, with the line where they stand.
 """
 
@@ -29,6 +29,7 @@ LONGEST_LINE: Final = 1 << 20
 """Bytes of one line at most; a longer one is a sign of a file that is no table."""
 
 _NEWLINE: Final = 0x0A
+_RETURN: Final = 0x0D
 _QUOTE: Final = 0x22
 
 
@@ -145,6 +146,11 @@ class Lines:
         filled = (lengths > 1) | ((lengths == 1) & (raw[starts] != 0x0D))
         separators = _per_line(raw == ord(self.dialect.separator), ends)
         reason = np.where(separators == len(self.header) - 1, 0, _WRONG_COUNT).astype(np.uint8)
+        if data.count(b"\r") != data.count(b"\r\n"):
+            # Arrow would take it for the end of a line.
+            returns = np.flatnonzero(raw == _RETURN)
+            beside = returns[raw[returns + 1] != _NEWLINE]
+            reason[np.searchsorted(ends, beside)] = _STRAY_RETURN
         if b'"' in data:
             # Separators within quotes do not count: such lines are looked at one by one in text, by a regular expression.
             quoted = np.flatnonzero(_per_line(raw == _QUOTE, ends) > 0)
@@ -175,7 +181,12 @@ class Lines:
 
 _WRONG_COUNT: Final = 1
 _STRAY_QUOTE: Final = 2
-_RULES: Final = {_WRONG_COUNT: "wrong_number_of_fields", _STRAY_QUOTE: "stray_quote"}
+_STRAY_RETURN: Final = 3
+_RULES: Final = {
+    _WRONG_COUNT: "wrong_number_of_fields",
+    _STRAY_QUOTE: "stray_quote",
+    _STRAY_RETURN: "stray_carriage_return",
+}
 
 
 def _per_line(marks: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:

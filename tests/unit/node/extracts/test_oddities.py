@@ -68,6 +68,14 @@ def test_a_register_has_companies_of_two_centuries(workspace: Workspace) -> None
     assert given(workspace, "sirene_ul", header + rows).warnings["date_out_of_range:created"] == 1
 
 
+@pytest.mark.parametrize("cell", ["APP\rROB", "\rAPPROB", "APPROB\r"])
+def test_a_carriage_return_within_a_line_spoils_its_row_alone(workspace: Workspace, cell: str) -> None:
+    row = "73282932000074;1;1180130;{};CCSF\n"
+    found = given(workspace, "ccsf", COMMISSION + row.format("APPROB") + row.format(cell) + row.format("FIN"))
+    assert [(one.line, one.rule) for one in found.findings] == [(3, "stray_carriage_return")]
+    assert (found.valid, found.rejected) == (2, 1)
+
+
 def test_a_line_of_content_in_place_of_the_header_is_not_shown(workspace: Workspace) -> None:
     with pytest.raises(ExtractError) as raised:
         given(workspace, "ccsf", "73282932000074;73282932000074;1180130;SECRET;SECRET\n1;2;3;4;5\n")
