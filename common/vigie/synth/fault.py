@@ -52,7 +52,8 @@ class Fault:
         layout: the kind of file.
         description: a sentence.
         expected: what must become of it.
-        column: header cell, empty when the fault is not of one column; ``eff*`` for a headcount of any month.
+        column: header cell, empty when the fault is of the row as a whole, which a reader may tell by any of its cells;
+            ``eff*`` for a headcount of any month.
         plant: puts it into the bytes of a sound file, at a place that the generator draws.
         suffix: added to the name of the file.
     """

@@ -43,7 +43,12 @@ _COMMA: Final[tuple[Wrong, ...]] = (
 FORMS: Final[Mapping[str, tuple[Wrong, ...]]] = {
     "siren": (
         *_IDENTIFIER,
-        ("eight-digits", _REPORTED, "a SIREN with eight digits: the first was lost", lambda number: number[1:]),
+        (
+            "eight-digits",
+            _REPORTED,
+            "a SIREN that lost its first digit that is no zero",
+            lambda number: number.lstrip("0")[1:],
+        ),
     ),
     "siret": (
         *_IDENTIFIER,

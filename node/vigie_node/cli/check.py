@@ -74,10 +74,10 @@ def check_files(
         if report is not None:
             for place in save(delivery.reports, report):
                 console.say(f"the whole report: {place}")
-        too_many = [said for one in delivery.reports if (said := _too_many(one, convention))]
-    if too_many:
+        beyond = [said for one in delivery.reports if (said := too_many(one, convention))]
+    if beyond:
         raise ExtractError(
-            f"too many rejected rows: {', '.join(too_many)}", hint="mend the rows listed above; nothing was sent"
+            f"too many rejected rows: {', '.join(beyond)}", hint="mend the rows listed above; nothing was sent"
         )
 
 
@@ -93,7 +93,7 @@ def _say_whose(convention: Convention | None, member: str, report: Report) -> No
     console.say(f"  note: the convention lets {owners} send {report.dataset}, not {member}")
 
 
-def _too_many(report: Report, convention: Convention | None) -> str:
+def too_many(report: Report, convention: Convention | None) -> str:
     """Say that an extract or a dataset has more rejected rows than the convention allows; empty when it has not."""
     rules = {} if convention is None else convention.datasets
     if report.dataset in rules:

@@ -11,7 +11,7 @@ import typer
 from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.errors import ExtractError, InputError
-from vigie_node.cli.check import save, show
+from vigie_node.cli.check import save, show, too_many
 from vigie_node.cli.giving import (
     AsDataset,
     AsKind,
@@ -81,6 +81,7 @@ def send(
             names = "-".join(sorted(one.dataset.name for one in checked))[:100]
             target = node.folder.reports / f"{period}-{names}"
             save(taken.reports, target)
+            _hold_back(node, taken)
             sent = asyncio.run(_send(node, checked, terms))
             save(taken.reports, target)  # now with the rows that were outside the perimeter
             for profile in seen:
@@ -121,6 +122,20 @@ def _own(node: Node, taken: Delivery) -> list[Checked]:
             hint=f"datasets of {node.member} are {mine}; docs/roles/partner.md says which extracts each is made of",
         )
     return own
+
+
+def _hold_back(node: Node, taken: Delivery) -> None:
+    """Send nothing when a file has too many rejected rows, even if its rows are few among those of its dataset.
+
+    Raises:
+        ExtractError: a file has.
+    """
+    beyond = [said for one in taken.extracts if (said := too_many(one, node.convention))]
+    if beyond:
+        raise ExtractError(
+            f"too many rejected rows: {', '.join(beyond)}; nothing was sent",
+            hint="run `vigie-node check` on the files: it lists every rejected row with its place",
+        )
 
 
 def day(period: str, as_of: str | None) -> date:

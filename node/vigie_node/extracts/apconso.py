@@ -52,6 +52,7 @@ APCONSO: Final = Kind(
     derived=(Derived("month", "DATE", "date_trunc('month', day)"),),
     company="left(siret, 9)",
     time="month",
+    key=("request", "siret", "month"),
     warnings=(
         *siret_warnings(),
         Check("not_first_of_month", "day", "day <> month"),

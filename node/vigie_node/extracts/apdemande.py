@@ -82,6 +82,7 @@ APDEMANDE: Final = Kind(
     derived=(Derived("days", "BIGINT", "last_day - first_day + 1"),),
     company="left(siret, 9)",
     time="status_date",
+    key=("request",),
     warnings=(
         *siret_warnings(),
         Check("unknown_code", "reason", "reason NOT BETWEEN 1 AND 7"),

@@ -8,6 +8,7 @@ rows are put together. Source: ``lib/bdf/main.go`` of opensignauxfaibles, until 
 from typing import Final
 
 from vigie_node.extracts.cells import LOOSE_SIREN, NAMED_DATE, NUMBER, TEXT, YEAR
+from vigie_node.extracts.identifiers import siren_warnings
 from vigie_node.extracts.kind import Check, Derived, Dialect, Field, Kind, Layout
 
 
@@ -47,6 +48,9 @@ BDF: Final = Kind(
     ),
     derived=(Derived("fiscal_year", "BIGINT", "year - 1", upstream="exercice_bdf"),),
     company="siren",
-    warnings=(Check("closed_after_its_year", "closing_date", "year(closing_date) > year"),),
+    warnings=(
+        *siren_warnings(),
+        Check("closed_after_its_year", "closing_date", "year(closing_date) > year"),
+    ),
     stock=False,
 )

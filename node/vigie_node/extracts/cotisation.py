@@ -47,6 +47,7 @@ COTISATION: Final = Kind(
     ),
     company="left(siret, 9)",
     time="period_start",
+    key=("siret", "account", "period_start", "period_stop"),
     skips=(provisional_siret(),),
     warnings=(
         *siret_warnings(),

@@ -15,6 +15,7 @@ from vigie.errors import ExtractError
 from vigie_node.extracts.cells import FRENCH_DATE, LOOSE_SIREN, TEXT, YEAR
 from vigie_node.extracts.diane_figures import FIGURES
 from vigie_node.extracts.headers import nearest, plain
+from vigie_node.extracts.identifiers import siren_warnings
 from vigie_node.extracts.kind import Derived, Dialect, Field, Kind, Layout, RawRows, Reshape
 
 _YEAR: Final = "Annee"
@@ -77,6 +78,16 @@ _FIELDS: Final = (
     *FIGURES,
 )
 
+_NAMES: Final = frozenset(
+    plain(name) for name in (*_OF_THE_COMPANY, *(one for field in _FIELDS for one in field.header))
+)
+
+
+def _reads(name: str) -> bool:
+    found = _SUFFIX.fullmatch(name)
+    return (found[1] if found else name) in _NAMES
+
+
 DIANE: Final = Kind(
     name="diane",
     title="accounts bought from Diane",
@@ -87,6 +98,7 @@ DIANE: Final = Kind(
         Layout(
             "2018", Dialect(";", encoding="utf-16-le"), _FIELDS, reshape=by_year,
             recognised=("Marquée", "Numéro Siren", "Procédure collective", "Dernière année disponible"),
+            reads_column=_reads,
         ),
     ),
     derived=(
@@ -96,4 +108,5 @@ DIANE: Final = Kind(
         ),
     ),
     company="siren",
+    warnings=siren_warnings(),
 )  # fmt: skip

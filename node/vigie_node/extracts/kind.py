@@ -153,6 +153,7 @@ class Layout:
             ``YYYYQM`` in one stands for any six digits.
         account_date: SQL over the typed columns of the date at which the account is looked up in ``admin_urssaf``, for
             layouts without SIRET.
+        reads_column: whether a reshape reads a column, by its plain name, when ``recognised`` does not tell.
         exact: the header must be today's names of the fields, letter by letter and in this order.
     """
 
@@ -163,6 +164,7 @@ class Layout:
     recognised: tuple[str, ...] = ()
     account_date: str = ""
     exact: bool = False
+    reads_column: Callable[[str], bool] | None = None
 
     def required(self) -> list[str]:
         """Today's names of the columns that a file must have."""
@@ -171,7 +173,9 @@ class Layout:
         return [field.header[0] for field in self.fields if field.required]
 
     def reads(self, name: str) -> bool:
-        """Whether a reshape reads a column of a file, by its plain name; without a series in ``recognised``, it reads all."""
+        """Whether a reshape reads a column of a file, by its plain name; if neither ``reads_column`` nor a series tells, yes."""
+        if self.reads_column is not None:
+            return self.reads_column(name)
         series = any("yyyyqm" in plain(wanted) for wanted in self.recognised)
         return not series or any(same(wanted, name) for wanted in self.recognised)
 
@@ -207,6 +211,9 @@ class Kind:
         unnested: columns of lists that are kept one row a line, and shown one row an item → name of an item's column;
             items of a row that stand at the same place belong together, and those without the first column are none.
         afterwards: SQL that is run once all sources of the kind have been read.
+        key: typed columns that no two rows should share; those that do are counted as warnings. Empty where repeated rows
+            are ordinary, or counted when they are put together.
+        since: first year that a date of the kind can be of; earlier ones are counted as warnings.
         within_perimeter: rows of companies outside the perimeter are skipped, when there is one; false for what the
             perimeter itself is computed from.
     """
@@ -228,6 +235,8 @@ class Kind:
     unnested: tuple[tuple[str, str], ...] = ()
     afterwards: str = ""
     within_perimeter: bool = True
+    key: tuple[str, ...] = ()
+    since: int = 1980
 
     @property
     def store(self) -> str:

@@ -14,7 +14,8 @@ The files that partners deliver, as a node reads them: plain or gzipped, from a 
 or as a query that yields the same columns. Columns are found by name, whatever their order; upper and lower case and
 repeated spaces do not count. A required column that is missing refuses the file; other columns are not read. Each row is
 judged by itself: the first cell, in the order below, that breaks its rule rejects the row, and the report says where. An
-empty cell is null. What is a *warning* is counted and kept.
+empty cell is null. What is a *warning* is counted and kept. Of every kind, a date before its first plausible year or from
+2100 on is a warning (`date_out_of_range`); of some, two rows of one key are (`repeated_row`, `repeated_key`).
 """
 
 

@@ -8,6 +8,7 @@ of the layout of 2022 (the index FPI) are kept as delivered, and as shares from 
 from typing import Final
 
 from vigie_node.extracts.cells import FRENCH_DATE, INTEGER, ISO_DATE, LOOSE_SIREN, NUMBER, PAYDEX, SIREN, TEXT
+from vigie_node.extracts.identifiers import siren_warnings
 from vigie_node.extracts.kind import Check, Derived, Dialect, Field, Kind, Layout
 
 
@@ -56,6 +57,7 @@ PAYDEX_DELAYS: Final = Kind(
     ),
     company="siren",
     warnings=(
+        *siren_warnings(),
         Check("clipped", "note_30", "note_30 NOT BETWEEN 0 AND 100"),
         Check("clipped", "note_90", "note_90 NOT BETWEEN 0 AND 100"),
     ),

@@ -20,6 +20,7 @@ from vigie_node.extracts.headers import nearest, plain
 from vigie_node.extracts.judging import Judge
 from vigie_node.extracts.kind import Kind, Layout, RawRows, same
 from vigie_node.extracts.lines import Block, Lines
+from vigie_node.extracts.oddities import count_oddities
 from vigie_node.extracts.sources import Source, TableSource
 from vigie_node.extracts.typed import readable
 from vigie_node.extracts.workspace import Workspace
@@ -112,6 +113,7 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
             raise
         connection.commit()
     _count_warnings(reading)
+    reading.warnings += count_oddities(kind, connection)
     if kind.afterwards:
         connection.execute(kind.afterwards)
     return reading
@@ -194,7 +196,12 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
     """
     names = [plain(one) for one in header]
     if repeated := next((one for one, times in Counter(names).items() if times > 1 and one), None):
-        raise ExtractError(f"{name}, line 1: the column {repeated[:40]!r} stands twice", hint="keep one of them")
+        # What stands in the first line of a file without header is content, and is not shown.
+        places = [str(place) for place, one in enumerate(names, start=1) if one == repeated]
+        shown = f"the column {header[names.index(repeated)][:40]!r}" if _names_column(kind, repeated) else "a name"
+        raise ExtractError(
+            f"{name}, line 1: {shown} stands twice, in columns {' and '.join(places[:9])}", hint="keep one of them"
+        )
     missing: dict[str, list[str]] = {}
     for layout in kind.layouts:
         lacking = [one for one in layout.required() if not _has(layout, one, names)]
@@ -207,6 +214,16 @@ def layout_of(kind: Kind, header: Sequence[str], name: str, separator: str = "")
     raise ExtractError(
         f"{name}: column {lacking[0]} not found, aborting",
         hint=_why_missing(kind, best, lacking, header, separator),
+    )
+
+
+def _names_column(kind: Kind, name: str) -> bool:
+    """Whether a plain name is one that a column of a kind can have."""
+    return any(
+        any(field.found_in([name]) is not None for field in layout.fields)
+        or any(same(wanted, name) for wanted in layout.recognised)
+        or (layout.reads_column is not None and layout.reads_column(name))
+        for layout in kind.layouts
     )
 
 

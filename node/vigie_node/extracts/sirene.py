@@ -97,6 +97,7 @@ SIRENE: Final = Kind(
     ),
     company="siren",
     time="created",
+    since=1800,
     rejects=(NOT_ACTIVITY,),
     skips=(OTHER_NOMENCLATURE,),
     warnings=(

@@ -38,6 +38,8 @@ SIRENE_HISTO: Final = Kind(
     ),
     company="left(siret, 9)",
     time="first_day",
+    key=("siret", "first_day"),
+    since=1800,
     # Closed long before anything that is computed begins; the real system leaves them out for the same reason.
     skips=(Check("no_dates", "first_day", "first_day IS NULL AND last_day IS NULL"),),
     warnings=(*siret_warnings(), Check("ends_before_it_begins", "last_day", "last_day < first_day")),

@@ -60,6 +60,7 @@ SIRENE_UL: Final = Kind(
     derived=(Derived("head_office_siret", "VARCHAR", "siren || head_office_nic"),),
     company="siren",
     time="created",
+    since=1800,
     rejects=(NOT_ACTIVITY,),
     skips=(OTHER_NOMENCLATURE,),
     warnings=(*siren_warnings(), UNKNOWN_ACTIVITY, UNKNOWN_LEGAL_FORM),

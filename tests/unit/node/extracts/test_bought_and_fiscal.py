@@ -16,6 +16,7 @@ from support.account_files import (
     rows,
     workbook,
 )
+from support.readings import odd
 from vigie.errors import ExtractError
 from vigie_node.extracts.dgfip import AF, DGFIP, INDMAP, JUDGMENTS, RATIOS_DIRCO, declarations_sql
 from vigie_node.extracts.ellisphere import ELLISPHERE
@@ -61,7 +62,7 @@ def test_a_head_without_siren_is_kept(tmp_path: Path, workspace: Workspace) -> N
     abroad = group(**{"GRP SIREN 9": "HRB 12345", "GRP Pays": "ALLEMAGNE"})
     found = ellisphere(tmp_path, workspace, ELLISPHERE_HEADER, group(**{"GRP SIREN 9": None}), abroad, group())
     assert rows(found, "head_siren, siren") == [(None, "151515151"), (None, "151515151"), ("525343432", "151515151")]
-    assert found.warnings == {"head_without_siren:head_siren": 2, "not_siren:GRP SIREN 9": 1}
+    assert odd(found) == {"head_without_siren:head_siren": 2, "not_siren:GRP SIREN 9": 1}
 
 
 def test_numbers_of_a_workbook_are_codes_again(tmp_path: Path, workspace: Workspace) -> None:
@@ -86,7 +87,7 @@ def test_shares_and_their_classes_are_compared(tmp_path: Path, workspace: Worksp
         group(**{"% Financier": 10, "Tranche % Financier": "A"}), group(**{"Tranche % Financier": "D"}),
     )  # fmt: skip
     assert found.valid == 6
-    assert found.warnings == {
+    assert odd(found) == {
         "not_a_share:share": 1, "share_of_another_class:share_class": 2, "unknown_code:share_class": 1
     }  # fmt: skip
 
@@ -140,7 +141,7 @@ def test_notes_are_clipped_to_shares_and_what_is_not_known_stays_unknown(
     text = "".join(f"000000001,Actif,078,3,20,1,{a},{b},2023-01-15\n" for a, b in notes)
     found = reading(PAYDEX_DELAYS, PAYDEX_HEADER + text)
     assert rows(found, "late_share_30, late_share_90") == [(0.0, 1.0), (0.0, 1.0), (0.125, None), (None, None)]
-    assert found.warnings == {"clipped:note_30": 1, "clipped:note_90": 1}
+    assert odd(found) == {"clipped:note_30": 1, "clipped:note_90": 1}
 
 
 @pytest.mark.parametrize("day", ["01/15/2019", "15/01/19", "2019-01-15", ""])
@@ -177,7 +178,7 @@ def test_a_declaration_without_its_key_is_rejected(
 def test_a_figure_that_is_no_number_is_empty_and_counted(reading: Callable[..., Reading]) -> None:
     found = reading(AF, piped(AF, {"mnt_af_ca": "NC"}, {"mnt_af_ca": ""}, {"mnt_af_ca": "-12,5"}))
     assert rows(found, "turnover") == [(None,), (None,), (-12.5,)]
-    assert found.warnings == {"not_number:mnt_af_ca": 1} and found.extra == ["not_read"]
+    assert odd(found) == {"not_number:mnt_af_ca": 1} and found.extra == ["not_read"]
 
 
 def test_halves_of_declarations_are_joined_on_their_five_keys(reading: Callable[..., Reading]) -> None:  # section 1.15
