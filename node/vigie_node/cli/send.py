@@ -28,7 +28,7 @@ from vigie_node.delivery import Delivery
 from vigie_node.extracts.canonical import Checked
 from vigie_node.folder import Node
 from vigie_node.outbox import Spool
-from vigie_node.perimeter_store import PerimeterStore
+from vigie_node.perimeter.store import PerimeterStore
 from vigie_node.profiles import Profiles
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.pseudonyms.pseudonymise import pseudonymise

@@ -21,16 +21,16 @@ from vigie.chain import ConventionChain
 from vigie.clock import stamp, utc_now
 from vigie.convention import Convention, PerimeterRule
 from vigie.datasets import PSEUDONYM, SIREN
-from vigie.errors import ExtractError, Missing, Refused, StateError
+from vigie.errors import ExtractError, Refused, StateError
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.keyring import Keyring
 from vigie.perimeter import Place
 from vigie.segment import segment_id, segment_root
 from vigie_node.folder import Node
 from vigie_node.lot import SealedSegment
-from vigie_node.outbox import Sealed, Spool, SpooledLot
-from vigie_node.perimeter import month
-from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore
+from vigie_node.outbox import Sealed, Spool, SpooledLot, hand_over
+from vigie_node.perimeter.rule import month
+from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.pseudonyms.pseudonymise import pseudonymise
 from vigie_node.pseudonyms.workers import Workers
@@ -213,25 +213,14 @@ class Sharer:
         body = read(statements.parse(spooled.statement, kind="perimeter"), Perimeter)
         shares = {name: ids for name, (ids, _) in zip(sorted(body.recipients), _shares(spooled.sealed), strict=True)}
         begun = await self.hub.begin(spooled.statement, shares)
-        statement, receipt, sent = spooled.statement, begun.receipt, 0
-        if receipt:
-            statement = begun.statement or statement
-        else:
-            missing = frozenset(begun.missing)
-            accepted: set[bytes] = set()
-            if missing:
-                async for identifier in self.hub.put(spooled.lot, spooled.segments(missing)):
-                    accepted.add(identifier)
-                    sent += 1
-                    self.progress("send", sent, len(missing))
-            if accepted != missing:
-                raise Missing("the hub did not take every part", hint="run the same command again: it goes on")
-            receipt = await self.hub.commit(spooled.lot)
-        judged = authority.judge(statement, self.chain, kind="perimeter")
+        given = await hand_over(
+            spooled, begun, self.hub, lambda done, total: self.progress("send", done, total), part="part"
+        )
+        judged = authority.judge(given.statement, self.chain, kind="perimeter")
         if judged.body.perimeter != spooled.lot or judged.body.owner != self.keyring.member:
             raise StateError("the hub's receipt is for another perimeter", hint="keep the spool and tell the auditor")
-        verify_receipt(Receipt.parse(receipt), judged.statement.raw, judged.convention.log_key())
-        return Shared(self._keep(statement, receipt, pseudonyms), False, sent)
+        verify_receipt(Receipt.parse(given.receipt), judged.statement.raw, judged.convention.log_key())
+        return Shared(self._keep(given.statement, given.receipt, pseudonyms), False, given.sent)
 
     def _keep(self, statement: bytes, receipt: bytes, pseudonyms: Sequence[bytes]) -> KeptPerimeter:
         """Keep the owner's own marks, without decoys: it filters by them like everybody else."""
