@@ -68,9 +68,7 @@ def check_files(
             for found in delivery.reports:
                 show(found)
                 _say_whose(convention, member, found)
-        if delivery.unnamed:
-            names = ", ".join(one.dataset.name for one in delivery.unnamed)
-            console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
+        say_unnamed(delivery)
         if report is not None:
             for place in save(delivery.reports, report):
                 console.say(f"the whole report: {place}")
@@ -91,6 +89,13 @@ def _say_whose(convention: Convention | None, member: str, report: Report) -> No
         return
     owners = ", ".join(convention.datasets[report.dataset].owners)
     console.say(f"  note: the convention lets {owners} send {report.dataset}, not {member}")
+
+
+def say_unnamed(delivery: Delivery) -> None:
+    """Say which datasets the extracts would give that the convention does not name."""
+    if delivery.unnamed:
+        names = ", ".join(one.dataset.name for one in delivery.unnamed)
+        console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
 
 
 def _too_many(report: Report, convention: Convention | None) -> str:

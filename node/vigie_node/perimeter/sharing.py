@@ -32,8 +32,7 @@ from vigie_node.outbox import Sealed, Spool, SpooledLot, hand_over
 from vigie_node.perimeter.rule import month
 from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore
 from vigie_node.pseudonyms.cache import PseudonymCache
-from vigie_node.pseudonyms.pseudonymise import pseudonymise
-from vigie_node.pseudonyms.workers import Workers
+from vigie_node.pseudonyms.opened import pseudonyms_for
 from vigie_node.wire import Hub
 from vigie_node.wire_perimeter import PerimeterHub
 
@@ -261,27 +260,11 @@ async def share(
         )
         sharer.rule()
         month(period)
-        pseudonyms = await _pseudonyms(node, channel, cache, sirens, progress)
+        node.chain.check_in_force(utc_now())
+        table = await pseudonyms_for(node, Hub(channel), cache, sirens, progress)
+        places = pc.index_in(sirens, value_set=table[SIREN].combine_chunks())
+        pseudonyms = table[PSEUDONYM].combine_chunks().take(places)
         return await sharer.share(pseudonyms.to_pylist(), period, shrink_confirmed=shrink_confirmed)
-
-
-async def _pseudonyms(
-    node: Node, channel: grpc.aio.Channel, cache: PseudonymCache, sirens: pa.Array, progress: Progress
-) -> pa.Array:
-    node.chain.check_in_force(utc_now())
-    hub, epoch = Hub(channel), node.convention.epoch_at(utc_now().date())
-    custodian = any(one.member == node.member for one in epoch.custodians)
-    seed = node.keyring.oprf_seed() if custodian else None
-    with Workers(seed=seed, convention_id=node.convention.id) as workers:
-        await pseudonymise(
-            sirens, epoch=epoch.number, convention=node.convention, member=node.member, cache=cache, workers=workers,
-            ask=lambda _custodian, statement, elements: hub.evaluate(statement, elements),
-            signer=node.keyring.signer("signing"), now=utc_now, batch=node.config.limits.batch,
-            progress=lambda done, total: progress("pseudonymise", done, total),
-        )  # fmt: skip
-    table = cache.table(epoch.number)
-    places = pc.index_in(sirens, value_set=table[SIREN].combine_chunks())
-    return table[PSEUDONYM].combine_chunks().take(places)
 
 
 def _shares(sealed: Sealed) -> Iterator[tuple[tuple[bytes, ...], int]]:
