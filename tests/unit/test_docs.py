@@ -121,7 +121,7 @@ def test_a_role_page_is_played_and_compared(role: str) -> None:
 
 def test_the_names_that_pages_use_are_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    names = {"hub.example:7443", "0.0.0.0:7443", "0123abcd", "signaux-faibles-demo", "acoss", "extracts/"}
+    names = {"hub.example:7443", "0.0.0.0:7443", "0123abcd", "signaux-faibles-demo", "acoss", "extracts"}
     text = "".join(block.commands for role in ROLES for block in read_page(role))
     assert {name for name in names if name not in text} == set()
     assert {name for name in names if f"`{name}`" not in index} == set()
