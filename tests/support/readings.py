@@ -45,11 +45,6 @@ def values(reading: Reading, columns: str, order: str = "file, line") -> list[tu
     return reading.connection.execute(f"SELECT {columns} FROM {reading.table} ORDER BY {order}").fetchall()
 
 
-def places(reading: Reading) -> list[tuple[int, str, str, str]]:
-    """Line, column, rule and shape of every rejection."""
-    return [(found.line, found.column, found.rule, found.shape) for found in reading.findings]
-
-
 def rejections(reading: Reading) -> list[tuple[int, str, str]]:
     """Line, column and rule of every rejection."""
     return [place[:3] for place in places(reading)]
@@ -70,3 +65,8 @@ def told(reading: Reading, first: int) -> tuple[Any, ...]:
         (reading.parsed, reading.valid, reading.rejected, reading.skipped),
         reading.rules, reading.warnings, reading.absent, reading.extra, reading.layouts,
     )  # fmt: skip
+
+
+def places(reading: Reading) -> list[tuple[int, str, str, str]]:
+    """Line, column, rule and shape of every rejection."""
+    return [(found.line, found.column, found.rule, found.shape) for found in reading.findings]

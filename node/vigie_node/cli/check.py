@@ -12,7 +12,7 @@ from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.convention import Convention
 from vigie.errors import ExtractError, InputError
-from vigie_node.cli.giving import AsDataset, AsKind, Complete, Files, Query, asked_of, known_datasets
+from vigie_node.cli.giving import AsDataset, AsKind, Complete, Files, Query, asked_of, known_datasets, say_unnamed
 from vigie_node.cli.options import AsJson
 from vigie_node.delivery import Delivery
 from vigie_node.folder import LockedNode
@@ -89,13 +89,6 @@ def _say_whose(convention: Convention | None, member: str, report: Report) -> No
         return
     owners = ", ".join(convention.datasets[report.dataset].owners)
     console.say(f"  note: the convention lets {owners} send {report.dataset}, not {member}")
-
-
-def say_unnamed(delivery: Delivery) -> None:
-    """Say which datasets the extracts would give that the convention does not name."""
-    if delivery.unnamed:
-        names = ", ".join(one.dataset.name for one in delivery.unnamed)
-        console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
 
 
 def _too_many(report: Report, convention: Convention | None) -> str:

@@ -11,7 +11,7 @@ import typer
 from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.errors import ExtractError, InputError
-from vigie_node.cli.check import save, say_unnamed, show
+from vigie_node.cli.check import save, show
 from vigie_node.cli.giving import (
     AsDataset,
     AsKind,
@@ -21,6 +21,7 @@ from vigie_node.cli.giving import (
     asked_of,
     first_of,
     known_datasets,
+    say_unnamed,
 )
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
