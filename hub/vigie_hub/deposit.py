@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from vigie import sealing, segment
+from vigie import segment
 from vigie import statement as statements
 from vigie.authority import judge
 from vigie.bodies import Lot, read
@@ -29,18 +29,7 @@ from vigie_hub.journal import Journal
 from vigie_hub.lot_rules import check_list, check_place
 from vigie_hub.packs import Extent, Packs
 from vigie_hub.store import Store
-
-SEGMENT_CAP: Final = segment.CAP + sealing.OVERHEAD
-"""The largest sealed segment, in bytes."""
-
-
-@dataclass(frozen=True)
-class Begun:
-    """Answer to Begin: what is missing, or the receipt of the commit that happened before."""
-
-    missing: tuple[bytes, ...] = ()
-    receipt: bytes = b""
-    committed_statement: bytes = b""
+from vigie_hub.taking import PART_CAP, Begun
 
 
 @dataclass(frozen=True)
@@ -126,8 +115,8 @@ class DepositDesk:
             Unavailable: the disk refuses.
         """
         row = self._row(caller, lot)
-        if any(len(data) > SEGMENT_CAP for data in segments):
-            raise MalformedSegment(f"a sealed segment is at most {SEGMENT_CAP} bytes")
+        if any(len(data) > PART_CAP for data in segments):
+            raise MalformedSegment(f"a sealed segment is at most {PART_CAP} bytes")
         ids = await asyncio.to_thread(lambda: [segment.segment_id(data) for data in segments])
         if row["entry"] is not None:
             self._places(row["id"], ids)

@@ -12,9 +12,8 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from vigie import sealing, segment
+from vigie import segment
 from vigie import statement as statements
 from vigie.authority import judge
 from vigie.bodies import Perimeter, read
@@ -26,21 +25,10 @@ from vigie_hub.config import Limits
 from vigie_hub.journal import Journal
 from vigie_hub.packs import Extent, Packs
 from vigie_hub.store import Store
-
-PART_CAP: Final = segment.CAP + sealing.OVERHEAD
-"""The largest sealed part, in bytes."""
+from vigie_hub.taking import PART_CAP, Begun
 
 Shares = Mapping[str, Sequence[bytes]]
 """Recipient → the ids of its sealed parts, in order."""
-
-
-@dataclass(frozen=True)
-class Begun:
-    """Answer to Begin: what is missing, or the receipt of the commit that happened before."""
-
-    missing: tuple[bytes, ...] = ()
-    receipt: bytes = b""
-    committed_statement: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ from vigie.clock import stamp
 from vigie.durable import open_database
 from vigie.errors import Missing, StateError, VigieError
 from vigie.witness_service import Witness
-from vigie_node import approvals, perimeter_seen
+from vigie_node import approvals
 from vigie_node.attend import Desk, EvaluatesBatches
 from vigie_node.folder import Node
 from vigie_node.hub_calls import HubCalls
+from vigie_node.perimeter import seen as perimeter_seen
 from vigie_node.reading import JournalReader
 
 ATTENDANCE: Final = "attendance"

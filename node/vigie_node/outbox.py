@@ -1,4 +1,4 @@
-"""The spool of sealed lots: sealed once, sent as often as needed, always the same bytes.
+"""The spool of sealed lots: sealed once, sent as often as needed, always the same bytes. And the sending itself.
 
 ``spool/<lot>/`` holds ``segments`` (the ciphertexts one after the other), ``statement.note`` (the signed lot) and, written
 last, ``manifest.json``. A folder without its manifest was cut off while sealing and is made again. Nothing here is secret
@@ -8,13 +8,15 @@ to the hub; losing it costs a new sealing, never a lot.
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vigie import durable
-from vigie.errors import StateError
+from vigie.errors import Missing, StateError
 from vigie_node.lot import SealedSegment
+from vigie_node.wire import Begun
 
 
 @dataclass(frozen=True)
@@ -119,3 +121,51 @@ class Spool:
     def forget(self, lot: bytes) -> None:
         """Remove a lot whose receipt is durable."""
         shutil.rmtree(self._place(lot), ignore_errors=True)
+
+
+class TakesIn(Protocol):
+    """The hub's calls that take in what is sealed, once it was begun."""
+
+    def put(self, lot: bytes, segments: Iterable[bytes], /) -> AsyncIterator[bytes]:
+        """Stream segments and yield the ids that are durable at the hub."""
+
+    async def commit(self, lot: bytes, /) -> bytes:
+        """Commit and return the receipt."""
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """What the hub has now: the statement that it committed, its receipt (unverified), and segments sent now."""
+
+    statement: bytes
+    receipt: bytes
+    sent: int
+
+
+async def hand_over(
+    spooled: SpooledLot, begun: Begun, hub: TakesIn, told: Callable[[int, int], None], *, part: str = "segment"
+) -> HandedOver:
+    """Send what the hub says is missing, and commit; what was committed before is only answered for.
+
+    Args:
+        spooled: what is sent.
+        begun: the hub's answer to Begin.
+        hub: its calls.
+        told: called with (sent, to send).
+        part: what a segment is called in an error.
+
+    Raises:
+        Missing: the hub did not take everything.
+        Unavailable: the hub cannot be reached.
+    """
+    if begun.receipt:
+        return HandedOver(begun.statement or spooled.statement, begun.receipt, 0)
+    missing, accepted, sent = frozenset(begun.missing), set[bytes](), 0
+    if missing:
+        async for identifier in hub.put(spooled.lot, spooled.segments(missing)):
+            accepted.add(identifier)
+            sent += 1
+            told(sent, len(missing))
+    if accepted != missing:
+        raise Missing(f"the hub did not take every {part}", hint="run the same command again: it goes on")
+    return HandedOver(spooled.statement, await hub.commit(spooled.lot), sent)

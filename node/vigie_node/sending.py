@@ -16,16 +16,16 @@ from vigie.bodies import Lot, Quality, text_for
 from vigie.chain import ConventionChain
 from vigie.clock import stamp
 from vigie.convention import DatasetRule
-from vigie.errors import ExtractError, Missing, Refused, StateError
+from vigie.errors import ExtractError, Refused, StateError
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.keyring import Keyring
 from vigie.segment import segment_root
 from vigie.statement import sign_text
 from vigie_node.extracts.canonical import Checked
 from vigie_node.lot import PseudonymisedRows
-from vigie_node.outbox import Spool, SpooledLot
-from vigie_node.perimeter_seen import is_outdated
-from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore, binding, drop_outside
+from vigie_node.outbox import Spool, SpooledLot, hand_over
+from vigie_node.perimeter.seen import is_outdated
+from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore, binding, drop_outside
 from vigie_node.state import NodeState, OwnLot, current
 from vigie_node.wire import Hub
 
@@ -272,21 +272,8 @@ class Sender:
     async def _deposit(self, spooled: SpooledLot) -> Sent:
         sealed = spooled.sealed
         begun = await self.hub.begin(spooled.statement, sealed.ids, sealed.parts_per_bucket)
-        statement, receipt, sent = spooled.statement, begun.receipt, 0
-        if receipt:
-            statement = begun.statement or statement
-        else:
-            missing = frozenset(begun.missing)
-            accepted: set[bytes] = set()
-            if missing:
-                async for identifier in self.hub.put(spooled.lot, spooled.segments(missing)):
-                    accepted.add(identifier)
-                    sent += 1
-                    self.progress("send", sent, len(missing))
-            if accepted != missing:
-                raise Missing("the hub did not take every segment", hint="run the same command again: it goes on")
-            receipt = await self.hub.commit(spooled.lot)
-        return Sent(self._receive(spooled.lot, statement, receipt), False, sent)
+        given = await hand_over(spooled, begun, self.hub, lambda done, total: self.progress("send", done, total))
+        return Sent(self._receive(spooled.lot, given.statement, given.receipt), False, given.sent)
 
     def _receive(self, lot: bytes, statement: bytes, receipt: bytes) -> OwnLot:
         judged = authority.judge(statement, self.chain, kind="lot")

@@ -31,7 +31,7 @@ from vigie.journal.proof import Receipt, verify_receipt
 from vigie.perimeter import Place
 from vigie_node.extracts.canonical import check
 from vigie_node.outbox import Spool
-from vigie_node.perimeter_store import RULE, PerimeterStore, binding, drop_outside
+from vigie_node.perimeter.store import RULE, PerimeterStore, binding, drop_outside
 from vigie_node.pseudonyms.cache import PseudonymCache
 from vigie_node.sending import Terms
 

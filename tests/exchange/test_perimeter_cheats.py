@@ -31,7 +31,7 @@ from vigie.errors import (
 from vigie.journal.checkpoint import Checkpoint
 from vigie.perimeter import Place
 from vigie.witness_service import Witness
-from vigie_node import perimeter_seen
+from vigie_node.perimeter import seen
 from vigie_node.wire_perimeter import PerimeterHub
 
 # -- who may put one in -------------------------------------------------------------------------------------------
@@ -468,10 +468,10 @@ def test_a_perimeter_in_the_journal_that_the_owner_did_not_sign_stops_nobody(tmp
             state, chain = at.travail.state, at.world.chain
             made = [kept.statement, forged(at.world, signer="travail")[0].raw, b"nothing", kept.statement]
             for raw in made:
-                perimeter_seen.take(chain, state, raw)
+                seen.take(chain, state, raw)
             assert state.value("perimeters/1") == kept.digest
             assert at.travail.sender()._perimeter() == kept
-            perimeter_seen.take(chain, state, forged(at.world)[0].raw)
-            assert perimeter_seen.is_outdated(state, kept)
+            seen.take(chain, state, forged(at.world)[0].raw)
+            assert seen.is_outdated(state, kept)
 
     run(test)

@@ -1,4 +1,4 @@
-"""Extracts of accounts made for tests, row by row, and what reading found in them."""
+"""Extracts of accounts made for tests, row by row, and the rows that reading made of them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,17 +6,14 @@ from typing import Any
 import xlsxwriter
 
 from support.golden import sample
+from support.readings import values
 from vigie_node.extracts.ellisphere import ELLISPHERE
 from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.reading import Reading
 
 
 def rows(found: Reading, columns: str) -> list[tuple[Any, ...]]:
-    return found.connection.execute(f"SELECT {columns} FROM {found.table} ORDER BY file, line, rowid").fetchall()
-
-
-def rejections(found: Reading) -> list[tuple[int, str, str]]:
-    return [(one.line, one.column, one.rule) for one in found.findings]
+    return values(found, columns, "file, line, rowid")
 
 
 BDF_HEADER = (

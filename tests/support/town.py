@@ -29,9 +29,9 @@ from vigie.statement import Statement
 from vigie_hub.server import Hub as ServedHub
 from vigie_node.extracts.canonical import Checked, check
 from vigie_node.outbox import Spool
-from vigie_node.perimeter_fetching import PerimeterFetcher
-from vigie_node.perimeter_sharing import Sharer
-from vigie_node.perimeter_store import PerimeterStore
+from vigie_node.perimeter.fetching import PerimeterFetcher
+from vigie_node.perimeter.sharing import Sharer
+from vigie_node.perimeter.store import PerimeterStore
 from vigie_node.sending import Sender
 from vigie_node.state import NodeState
 from vigie_node.wire import Hub

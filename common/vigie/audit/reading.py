@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 from vigie import statement as statements
 from vigie.audit.report import Findings
 from vigie.authority import judge
-from vigie.bodies import BODIES, Body, Evidence, Run, decode
+from vigie.bodies import BODIES, Body, Evidence, Run
+from vigie.body_codec import decode
 from vigie.chain import ConventionChain
 from vigie.convention import Convention
 from vigie.errors import Malformed, Refused, VigieError

@@ -1,10 +1,10 @@
 """Yearly accounts that are public or bought: open data of the INPI (ratios "BCE") and Diane, with the day they count from.
 
-Rule kept: accounts never speak before they are filed (see also :mod:`vigie.datasets.ratios`).  The two sources are rows of
-their own, because their formulas differ; amounts are in thousands of euros (the INPI's euros are divided by 1000).
+Rule kept: accounts never speak before they are filed, from the same day as :mod:`vigie.datasets.ratios`.  The two sources
+are rows of their own, because their formulas differ; amounts are in thousands of euros (the INPI's euros are divided by
+1000).
 """
 
-from datetime import date
 from typing import Final
 
 from vigie.datasets.accounts_columns import BALANCE, INCOME, OPERATIONS, RETURNS, STRUCTURE
@@ -12,40 +12,11 @@ from vigie.datasets.schema import Column, ColumnType, Dataset
 
 _PUBLIC: Final = frozenset[str]()
 
-FILING_MONTHS: Final = 7
-"""Months for filing and entry, counted from the end of the closing month."""
-
-VALID_MONTHS: Final = 14
-"""Months for which accounts count, unless the next ones replace them."""
-
 SOURCES: Final = ("diane", "inpi_bce")
 """Categories of ``source``."""
 
 STATEMENTS: Final = {"C": "complete", "S": "simplified", "K": "consolidated"}
 """``type_bilan`` of the INPI's file → category; a type not listed becomes ``other``."""
-
-
-def available_from(closing: date) -> date:
-    """First day on which accounts may be used, seven months from the end of the closing month: 2018-12-31 → 2019-08-01.
-
-    Raises:
-        ValueError: only for a closing date in the last months of year 9999.
-    """
-    return _first_of_month(closing, 1 + FILING_MONTHS)
-
-
-def valid_until(closing: date) -> date:
-    """First day on which accounts no longer count: 2018-12-31 → 2020-10-01.
-
-    Raises:
-        ValueError: only for a closing date at the end of year 9998 or later.
-    """
-    return _first_of_month(closing, 1 + FILING_MONTHS + VALID_MONTHS)
-
-
-def _first_of_month(day: date, months: int) -> date:
-    month = day.year * 12 + day.month - 1 + months
-    return date(month // 12, month % 12 + 1, 1)
 
 
 def _count(name: str, unit: str, french: str, english: str, maximum: float) -> Column:

@@ -20,12 +20,6 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
 """``Code_externe_stade`` of the extract → category; a code not listed becomes ``other``."""
 
 
-def stage_of(code: str) -> str | None:
-    """Category of a code of the extract, blanks and case aside; None for an empty cell."""
-    cleaned = code.strip().upper()
-    return STAGES.get(cleaned, OTHER) if cleaned else None
-
-
 CCSF: Final = Dataset(
     name="ccsf",
     schema=1,

@@ -7,6 +7,7 @@ row per company *and département*, which is why its grain is ``event`` although
 from typing import Final
 
 from vigie.datasets.departments import CATEGORIES
+from vigie.datasets.legal_units import AS_OF, LAG
 from vigie.datasets.schema import Column, ColumnType, Dataset
 
 _PUBLIC: Final = frozenset[str]()
@@ -17,12 +18,10 @@ ESTABLISHMENT_DEPARTMENTS: Final = Dataset(
     grain="event",
     time="as_of",
     available=None,
-    lag="usable in the month of its stock (as_of), never before; delivered monthly",
+    lag=LAG,
     owner_label="",
     columns=(
-        Column(
-            "as_of", ColumnType.MONTH, "month", _PUBLIC, "mois du stock Sirene", "month of the stock", nullable=False
-        ),
+        AS_OF,
         Column(
             "department",
             ColumnType.CATEGORY,

@@ -12,6 +12,14 @@ from vigie.datasets.schema import Column, ColumnType, Dataset
 
 _PUBLIC: Final = frozenset[str]()
 
+AS_OF: Final = Column(
+    "as_of", ColumnType.MONTH, "month", _PUBLIC, "mois du stock Sirene", "month of the stock", nullable=False
+)
+"""Every dataset that is made of the register's stock begins with it."""
+
+LAG: Final = "usable in the month of its stock (as_of), never before; delivered monthly"
+"""So it is with each of them."""
+
 
 def _code(name: str, french: str, english: str, minimum: float, maximum: float) -> Column:
     return Column(name, ColumnType.INTEGER, "code", _PUBLIC, french, english, minimum=minimum, maximum=maximum)
@@ -23,12 +31,10 @@ LEGAL_UNITS: Final = Dataset(
     grain="month",
     time="as_of",
     available=None,
-    lag="usable in the month of its stock (as_of), never before; delivered monthly",
+    lag=LAG,
     owner_label="",
     columns=(
-        Column(
-            "as_of", ColumnType.MONTH, "month", _PUBLIC, "mois du stock Sirene", "month of the stock", nullable=False
-        ),
+        AS_OF,
         Column(
             "activity_section",
             ColumnType.CATEGORY,

@@ -10,17 +10,6 @@ from vigie.datasets.schema import Column, ColumnType, Dataset
 
 _PUBLIC: Final = frozenset[str]()
 
-MOST: Final = 100.0
-"""Highest note of the failure-to-pay index."""
-
-
-def late_share(note: float | None) -> float | None:
-    """Share of late payments from a note of the extract: clipped to 0..100, then over 100; NaN and None are unknown."""
-    if note is None or note != note:  # noqa: PLR0124 - only NaN differs from itself
-        return None
-    return min(max(note, 0.0), MOST) / MOST
-
-
 PAYMENT_DELAYS: Final = Dataset(
     name="payment_delays",
     schema=1,

@@ -12,7 +12,7 @@ from vigie.datasets.schema import Column, ColumnType, Dataset
 _BDF: Final = frozenset({"bdf"})
 
 FILING_LAG_MONTHS: Final = 8
-"""One month to the end of the closing month, seven for filing and entry."""
+"""One month to the end of the closing month, seven for filing and entry; the same for public and tax accounts."""
 
 
 def available_from(closing: date) -> date:

@@ -2,27 +2,15 @@
 
 Fiscal secrecy: the figures may feed a score and may not be shown, so every column carries the label ``fiscal`` and all that
 is derived from one inherits it.  Figures are told as declared, over the year's own length; the model that last read them
-divided them, ratios too, by that length and set what was missing to 0 first.  Neither is done here.
+divided them, ratios too, by that length and set what was missing to 0 first.  Neither is done here.  It used a declaration in
+the months inside its own year, before it was made, too: here they count from the same day as other accounts.
 """
 
-from datetime import date
 from typing import Final
 
-from vigie.datasets import accounts
 from vigie.datasets.schema import Column, ColumnType, Dataset
 
 _FISCAL: Final = frozenset({"fiscal"})
-
-
-def available_from(closing: date) -> date:
-    """First day on which a declaration may be used: as for other accounts, seven months from the closing month's end.
-
-    The model that last read them used a declaration in the months *inside* its own year, before it was made.
-
-    Raises:
-        ValueError: only for a closing date in the last months of year 9999.
-    """
-    return accounts.available_from(closing)
 
 
 def _amount(name: str, french: str, english: str) -> Column:

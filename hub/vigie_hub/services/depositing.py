@@ -14,11 +14,10 @@ from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import about, bounded, caller
 from vigie_hub.journal import Journal
+from vigie_hub.taking import DRAIN_SECONDS
 
 GROUP: Final = 16
 """Segments that are made durable together at most; they wait in memory meanwhile."""
-DRAIN_SECONDS: Final = 2.0
-"""How long a stream that is refused is still read."""
 
 _log = structlog.get_logger("vigie.hub.deposit")
 

@@ -12,11 +12,10 @@ from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.gate import about, bounded, caller
 from vigie_hub.perimeters import PerimeterDesk
+from vigie_hub.taking import DRAIN_SECONDS
 
 MOST_RECIPIENTS: Final = 256
 MOST_PARTS: Final = 1 << 16
-DRAIN_SECONDS: Final = 2.0
-"""How long a stream that is refused is still read: a write that fails would hide from the caller why."""
 
 
 class PerimeterService(rpc.PerimeterServicer):

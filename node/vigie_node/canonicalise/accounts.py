@@ -8,8 +8,9 @@ figure of its own, is none.
 
 from typing import Final
 
-from vigie.datasets.accounts import ACCOUNTS, FILING_MONTHS, STATEMENTS
+from vigie.datasets.accounts import ACCOUNTS, STATEMENTS
 from vigie.datasets.accounts_columns import KEUR
+from vigie.datasets.ratios import FILING_LAG_MONTHS
 from vigie.datasets.schema import ColumnType
 from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from, later_than, translated
 
@@ -68,7 +69,7 @@ def _part(
     )
     last = given.scratch(
         kind,
-        f"SELECT siren, closing_date, {available_from('closing_date', 1 + FILING_MONTHS)} AS available_from, "
+        f"SELECT siren, closing_date, {available_from('closing_date', FILING_LAG_MONTHS)} AS available_from, "
         f"'{kind}' AS source, {statement} AS kind_of_statement, {columns} FROM {kind} WHERE {sound} QUALIFY row_number() "
         f"OVER (PARTITION BY siren, closing_date, kind_of_statement ORDER BY file DESC, {newest}line DESC) = 1",
     )

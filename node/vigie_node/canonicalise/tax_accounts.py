@@ -7,7 +7,7 @@ last; those for a year that ends after the month of the extracts are left out. F
 
 from typing import Final
 
-from vigie.datasets.accounts import FILING_MONTHS
+from vigie.datasets.ratios import FILING_LAG_MONTHS
 from vigie.datasets.tax_accounts import TAX_ACCOUNTS
 from vigie_node.canonicalise.recipe import Given, Made, Recipe, available_from, first_of_month
 from vigie_node.extracts.dgfip import KEY, declarations_sql
@@ -32,7 +32,7 @@ def _make(given: Given) -> Made:
     if given.has(_RATIOS):
         left_out["ratios_not_used"] = _unused(given, _RATIOS, _YEAR, chosen)
     return Made(
-        f"SELECT siren, closing_date, {available_from('closing_date', 1 + FILING_MONTHS)} AS available_from, "
+        f"SELECT siren, closing_date, {available_from('closing_date', FILING_LAG_MONTHS)} AS available_from, "
         # A year from 1 January to 31 December has twelve months: both days are included.
         f"date_diff('month', opening_date, CAST(closing_date + 1 AS DATE)) AS months, {figures} FROM {chosen}",
         left_out,

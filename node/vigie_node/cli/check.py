@@ -12,7 +12,7 @@ from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.convention import Convention
 from vigie.errors import ExtractError, InputError
-from vigie_node.cli.giving import AsDataset, AsKind, Complete, Files, Query, asked_of, known_datasets
+from vigie_node.cli.giving import AsDataset, AsKind, Complete, Files, Query, asked_of, known_datasets, say_unnamed
 from vigie_node.cli.options import AsJson
 from vigie_node.delivery import Delivery
 from vigie_node.folder import LockedNode
@@ -68,9 +68,7 @@ def check_files(
             for found in delivery.reports:
                 show(found)
                 _say_whose(convention, member, found)
-        if delivery.unnamed:
-            names = ", ".join(one.dataset.name for one in delivery.unnamed)
-            console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
+        say_unnamed(delivery)
         if report is not None:
             for place in save(delivery.reports, report):
                 console.say(f"the whole report: {place}")

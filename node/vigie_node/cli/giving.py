@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from vigie.cli import console
 from vigie.convention import Convention
 from vigie.datasets import BUILT_IN, Dataset
 from vigie.errors import InputError
-from vigie_node.delivery import Asked
+from vigie_node.delivery import Asked, Delivery
 
 Files = Annotated[
     list[str],
@@ -68,3 +69,10 @@ def first_of(period: str) -> date:
 def known_datasets(convention: Convention | None) -> Mapping[str, Dataset]:
     """The datasets of a convention, or the built-in ones, by name."""
     return BUILT_IN if convention is None else {rule.name: rule.definition for rule in convention.datasets.values()}
+
+
+def say_unnamed(delivery: Delivery) -> None:
+    """Say which datasets the extracts would give that the convention does not name."""
+    if delivery.unnamed:
+        names = ", ".join(one.dataset.name for one in delivery.unnamed)
+        console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")

@@ -11,16 +11,16 @@ from vigie.cli import console
 from vigie.clock import utc_now
 from vigie.datasets import BUILT_IN, PSEUDONYM
 from vigie.errors import Missing
-from vigie_node import perimeter_fetching, perimeter_sharing
 from vigie_node.cli.giving import Files, Query, asked_of
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
 from vigie_node.delivery import Delivery
 from vigie_node.folder import LockedNode, Node
-from vigie_node.perimeter_extracts import perimeter_of
-from vigie_node.perimeter_file import read_sirens, write_sirens
-from vigie_node.perimeter_sharing import Shared
-from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore
+from vigie_node.perimeter import fetching, sharing
+from vigie_node.perimeter.extracts import perimeter_of
+from vigie_node.perimeter.file import read_sirens, write_sirens
+from vigie_node.perimeter.sharing import Shared
+from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore
 from vigie_node.pseudonyms.cache import PseudonymCache
 
 Companies = Annotated[Path, typer.Argument(help="File of the companies: siren, then nine digits a line.")]
@@ -84,7 +84,7 @@ def share(
         async def run() -> Shared:
             async with connected(node) as channel:
                 with console.progress() as bar:
-                    return await perimeter_sharing.share(
+                    return await sharing.share(
                         node, channel, sirens, period, shrink_confirmed=confirm_shrink, progress=bar.step
                     )
 
@@ -118,7 +118,7 @@ def fetch(folder: Folder, passphrase_fd: PassphraseDescriptor = None, as_json: A
 async def _fetch(node: Node) -> tuple[KeptPerimeter, bool]:
     node.chain.check_in_force(utc_now())
     async with connected(node) as channel:
-        return await perimeter_fetching.fetch(node, channel)
+        return await fetching.fetch(node, channel)
 
 
 @verbs.command("show")

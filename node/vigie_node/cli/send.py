@@ -21,6 +21,7 @@ from vigie_node.cli.giving import (
     asked_of,
     first_of,
     known_datasets,
+    say_unnamed,
 )
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
@@ -28,11 +29,10 @@ from vigie_node.delivery import Delivery
 from vigie_node.extracts.canonical import Checked
 from vigie_node.folder import Node
 from vigie_node.outbox import Spool
-from vigie_node.perimeter_store import PerimeterStore
+from vigie_node.perimeter.store import PerimeterStore
 from vigie_node.profiles import Profiles
 from vigie_node.pseudonyms.cache import PseudonymCache
-from vigie_node.pseudonyms.pseudonymise import pseudonymise
-from vigie_node.pseudonyms.workers import Workers
+from vigie_node.pseudonyms.opened import pseudonyms_for
 from vigie_node.sending import Sender, Sent, Terms
 from vigie_node.state import current
 from vigie_node.wire import Hub
@@ -106,9 +106,7 @@ def _own(node: Node, taken: Delivery) -> list[Checked]:
         ExtractError: there is none.
     """
     own = []
-    if taken.unnamed:
-        names = ", ".join(one.dataset.name for one in taken.unnamed)
-        console.say(f"note: the convention does not name {names}: what the extracts say of it stays here")
+    say_unnamed(taken)
     for one in taken.checked:
         if not one.report.made_from or node.convention.may_deposit(node.member, one.dataset.name):
             own.append(one)
@@ -155,14 +153,11 @@ def day(period: str, as_of: str | None) -> date:
 
 async def _send(node: Node, checked: list[Checked], terms: Terms) -> list[Sent]:
     node.chain.check_in_force(utc_now())
-    epoch = node.convention.epoch_at(utc_now().date()).number
-    seed = node.keyring.oprf_seed() if _is_custodian(node, epoch) else None
     async with connected(node) as channel:
         hub = Hub(channel)
         with (
             PseudonymCache(node.folder.pseudonyms) as cache,
             PerimeterStore(node.folder.perimeter, utc_now) as perimeters,
-            Workers(seed=seed, convention_id=node.convention.id) as workers,
             console.progress() as bar,
         ):
             sender = Sender(
@@ -171,25 +166,8 @@ async def _send(node: Node, checked: list[Checked], terms: Terms) -> list[Sent]:
             for one in checked:
                 sender.admit(one)
             sirens = pa.concat_arrays([one.sirens() for one in checked])
-            await pseudonymise(
-                sirens,
-                epoch=epoch,
-                convention=node.convention,
-                member=node.member,
-                cache=cache,
-                workers=workers,
-                ask=lambda _custodian, statement, elements: hub.evaluate(statement, elements),
-                signer=node.keyring.signer("signing"),
-                now=utc_now,
-                batch=node.config.limits.batch,
-                progress=lambda done, total: bar.step("pseudonymise", done, total),
-            )
-            table = cache.table(epoch)
+            table = await pseudonyms_for(node, hub, cache, sirens, bar.step)
             return [await sender.send(one, terms, table) for one in checked]
-
-
-def _is_custodian(node: Node, epoch: int) -> bool:
-    return any(custodian.member == node.member for custodian in node.convention.epoch(epoch).custodians)
 
 
 def _said(node: Node, checked: Checked, sent: Sent) -> dict[str, Any]:

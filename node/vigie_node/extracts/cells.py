@@ -184,4 +184,3 @@ PERIOD_OF_TIMES: Final = Cell(
 )
 ACTIVITY: Final = Cell("activity", "VARCHAR", _when("[0-9]{2}[.][0-9]{2}[A-Z]", "{x}"), "an activity code, as 62.02A")
 PAYDEX: Final = Cell("paydex", "VARCHAR", _when("[0-9]{3}", "{x}"), "a paydex of three digits, leading zeros kept")
-COMMUNE: Final = Cell("commune", "VARCHAR", _when("[0-9][0-9AB][0-9]{3}", "{x}"), "a commune's code of five characters")

@@ -10,7 +10,7 @@ import pytest
 
 from support.perimeter import section
 from support.world import World
-from vigie import bodies, note, statement
+from vigie import bodies, body_codec, note, statement
 from vigie.authority import ENCLAVE_KEY_NAME, judge
 from vigie.bodies import (
     Approval,
@@ -235,7 +235,7 @@ def test_a_convention_is_not_judged_here(world: World) -> None:
 
 
 def test_a_body_of_another_form_is_refused(world: World) -> None:
-    raw = statement.make("lot", bodies.encode(lot(world)) | {"note": "hello"}, [world.signer("acoss")]).raw
+    raw = statement.make("lot", body_codec.encode(lot(world)) | {"note": "hello"}, [world.signer("acoss")]).raw
     with pytest.raises(MalformedStatement, match="unknown key 'note'"):
         judge(raw, world.chain)
 

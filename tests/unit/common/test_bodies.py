@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie import bodies, statement
+from vigie import bodies, body_codec, statement
 from vigie.bodies import (
     BODIES,
     Approval,
@@ -80,10 +80,10 @@ def keys() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("kind, key", keys())
 def test_a_missing_key_is_refused(kind: str, key: str) -> None:
-    value = bodies.encode(EXAMPLES[kind])
+    value = body_codec.encode(EXAMPLES[kind])
     del value[key]
     with pytest.raises(MalformedStatement, match=f"lacks the key '{key}'"):
-        bodies.decode(BODIES[kind], value)
+        body_codec.decode(BODIES[kind], value)
 
 
 @pytest.mark.parametrize("kind, key", keys())
@@ -97,28 +97,28 @@ def test_a_value_of_the_wrong_form_is_refused(kind: str, key: str, junk: Any) ->
         ("release", "lots"): junk == [],
         ("run", "results"): junk == [],
     }
-    value = bodies.encode(EXAMPLES[kind]) | {key: junk}
+    value = body_codec.encode(EXAMPLES[kind]) | {key: junk}
     if allowed.get((kind, key)) or ((kind, key) in free and isinstance(junk, dict)):
-        bodies.decode(BODIES[kind], value)
+        body_codec.decode(BODIES[kind], value)
         return
     with pytest.raises(MalformedStatement):
-        bodies.decode(BODIES[kind], value)
+        body_codec.decode(BODIES[kind], value)
 
 
 @pytest.mark.parametrize("kind", BODIES)
 def test_an_unknown_key_is_refused(kind: str) -> None:
-    value = bodies.encode(EXAMPLES[kind])
-    bodies.decode(BODIES[kind], value)
+    value = body_codec.encode(EXAMPLES[kind])
+    body_codec.decode(BODIES[kind], value)
     with pytest.raises(MalformedStatement, match="unknown key 'extra'"):
-        bodies.decode(BODIES[kind], value | {"extra": 1})
+        body_codec.decode(BODIES[kind], value | {"extra": 1})
 
 
 def test_an_unknown_key_below_is_refused_with_its_place() -> None:
-    value = bodies.encode(EXAMPLES["lot"])
+    value = body_codec.encode(EXAMPLES["lot"])
     with pytest.raises(MalformedStatement, match="quality has the unknown key 'extra'"):
-        bodies.decode(Lot, value | {"quality": value["quality"] | {"extra": 1}})
+        body_codec.decode(Lot, value | {"quality": value["quality"] | {"extra": 1}})
     with pytest.raises(MalformedStatement, match=r"quality\.valid"):
-        bodies.decode(Lot, value | {"quality": value["quality"] | {"valid": "9"}})
+        body_codec.decode(Lot, value | {"quality": value["quality"] | {"valid": "9"}})
 
 
 @pytest.mark.parametrize(
@@ -142,22 +142,22 @@ def test_an_unknown_key_below_is_refused_with_its_place() -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_length_pattern_or_word_is_refused_without_its_value(kind: str, key: str, bad: Any) -> None:
-    value = bodies.encode(EXAMPLES[kind])
-    assert bodies.decode(BODIES[kind], value) == EXAMPLES[kind]
+    value = body_codec.encode(EXAMPLES[kind])
+    assert body_codec.decode(BODIES[kind], value) == EXAMPLES[kind]
     with pytest.raises(MalformedStatement, match=key) as refused:
-        bodies.decode(BODIES[kind], value | {key: bad})
+        body_codec.decode(BODIES[kind], value | {key: bad})
     assert not isinstance(bad, str) or len(bad) < 4 or bad not in str(refused.value)
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 1, True])
 def test_what_is_not_an_object_is_refused(value: Any) -> None:
     with pytest.raises(MalformedStatement, match="is not an object"):
-        bodies.decode(Lot, value)
+        body_codec.decode(Lot, value)
 
 
 def test_only_bodies_are_encoded() -> None:
     with pytest.raises(TypeError):
-        bodies.encode({"a": 1})
+        body_codec.encode({"a": 1})
 
 
 Json = st.recursive(
@@ -169,17 +169,17 @@ Json = st.recursive(
 
 @given(st.sampled_from(sorted(BODIES)), st.data())
 def test_any_json_in_any_place_is_read_back_alike_or_refused(kind: str, data: st.DataObject) -> None:
-    value = bodies.encode(EXAMPLES[kind])
+    value = body_codec.encode(EXAMPLES[kind])
     key = data.draw(st.sampled_from(sorted(value)))
     value[key] = data.draw(Json)
-    read: Callable[[], Body] = lambda: bodies.decode(BODIES[kind], value)  # noqa: E731 - one line, used twice
+    read: Callable[[], Body] = lambda: body_codec.decode(BODIES[kind], value)  # noqa: E731 - one line, used twice
     try:
         body = read()
     except MalformedStatement:
         with pytest.raises(MalformedStatement):
             read()
         return
-    assert bodies.encode(body) == value
+    assert body_codec.encode(body) == value
 
 
 digests = st.binary(min_size=32, max_size=32)

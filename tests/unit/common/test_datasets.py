@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie.datasets import BUILT_IN, LABELS, Column, ColumnType, Dataset, accounts, ccsf, dataset, tax_accounts
+from vigie.datasets import BUILT_IN, LABELS, Column, ColumnType, Dataset, dataset
 from vigie.datasets.page import page
-from vigie.datasets.payment_delays import late_share
 from vigie.datasets.ratios import available_from
 from vigie.datasets.short_time_work import authorised_by_month
 from vigie.demo.generate import PARTNERS
@@ -209,46 +207,12 @@ def test_accounts_count_from_the_eighth_month_after_closing() -> None:
     assert available_from(date(2019, 5, 31)) == date(2020, 1, 1)
 
 
-@pytest.mark.parametrize("rule", [accounts.available_from, tax_accounts.available_from])
-def test_public_and_tax_accounts_count_seven_months_after_their_closing_month(rule: Callable[[date], date]) -> None:
-    assert rule(date(2018, 12, 31)) == date(2019, 8, 1)
-    assert rule(date(2020, 2, 29)) == date(2020, 10, 1)
-    assert rule(date(2019, 5, 1)) == date(2020, 1, 1)
-
-
 @given(st.dates(date(1950, 1, 1), date(2200, 12, 31)))
-def test_accounts_count_for_fourteen_months_and_never_from_within_their_year(closing: date) -> None:
-    start, end = accounts.available_from(closing), accounts.valid_until(closing)
-    assert start.day == end.day == 1
+def test_accounts_never_count_from_within_their_year(closing: date) -> None:
+    start = available_from(closing)
+    assert start.day == 1
     assert (start.year - closing.year) * 12 + start.month - closing.month == 8
-    assert (end.year - start.year) * 12 + end.month - start.month == 14
     assert closing + timedelta(days=7 * 28) < start
-
-
-@pytest.mark.parametrize(
-    "code, stage",
-    [
-        ("DEBUT", "opened"),
-        ("REFUS", "refused"),
-        ("APPROB", "approved"),
-        ("FIN", "ended"),
-        (" rej ", "rejected"),
-        ("XYZ", "other"),
-        ("", None),
-        ("  ", None),
-    ],
-)
-def test_stages_of_a_commission_plan(code: str, stage: str | None) -> None:
-    assert ccsf.stage_of(code) == stage
-    assert stage is None or stage in dataset("ccsf").column("stage").categories
-
-
-@pytest.mark.parametrize(
-    "note, share",
-    [(0.0, 0.0), (37.0, 0.37), (100.0, 1.0), (250.0, 1.0), (-5.0, 0.0), (None, None), (float("nan"), None)],
-)
-def test_notes_of_late_payment_become_shares(note: float | None, share: float | None) -> None:
-    assert late_share(note) == share
 
 
 def test_every_amount_and_ratio_of_the_accounts_has_a_range_that_catches_a_wrong_unit() -> None:

@@ -20,8 +20,8 @@ from vigie.statement import parse
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.config import Limits
-from vigie_hub.deposit import SEGMENT_CAP
 from vigie_hub.server import Hub
+from vigie_hub.taking import PART_CAP
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -217,7 +217,7 @@ def test_segments_that_were_not_announced_are_refused(tmp_path: Path, world: Wor
             with pytest.raises(MalformedSegment):
                 await acoss.put(lot, [lot.segments[0][:-1]])
             with pytest.raises(MalformedSegment):
-                await acoss.put(lot, [bytes(SEGMENT_CAP + 1)])
+                await acoss.put(lot, [bytes(PART_CAP + 1)])
             with pytest.raises(Missing):
                 await acoss.put(make_lot(world))
             assert state(hub) == (1, 0, 1, 0)

@@ -27,7 +27,7 @@ from support.release_case import (
     stricter,
 )
 from support.world import ORIGIN, World
-from vigie import bodies, statement
+from vigie import bodies, body_codec, statement
 from vigie.attend import ReleaseQuestion
 from vigie.chain import ConventionChain
 from vigie.clock import stamp
@@ -52,7 +52,7 @@ def refused(case: Case, claim: str, found: str = "", *, by: ConventionChain | No
     assert caught.value.claim == claim
     assert found in caught.value.found, caught.value.found
     reason = reason_of(caught.value)
-    assert bodies.decode(bodies.Reason, bodies.encode(reason)) == reason, "every reason can be signed"
+    assert body_codec.decode(bodies.Reason, body_codec.encode(reason)) == reason, "every reason can be signed"
     return caught.value
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from support.typed_tables import Rows, all_rows, typed
 from vigie.datasets import BUILT_IN
-from vigie.datasets.accounts import available_from as accounts_from
-from vigie.datasets.ratios import available_from as ratios_from
+from vigie.datasets.ratios import available_from
 from vigie_node.canonicalise import canonicalise
 from vigie_node.extracts.canonical import Checked
 from vigie_node.extracts.workspace import Workspace
@@ -74,8 +73,8 @@ def test_of_several_ratios_for_a_year_the_last_delivered_hold(workspace: Workspa
 def test_the_day_from_which_figures_count_is_that_of_the_datasets(workspace: Workspace, closing: date) -> None:
     (ratio,) = named(made(workspace, bdf=[bdf(2019, closing, 1)]))
     (figure,) = named(made(workspace, inpi_bce=[{"siren": SIREN, "closing_date": closing, "turnover": 1.0}]))
-    assert ratio["available_from"] == ratios_from(closing)
-    assert figure["available_from"] == accounts_from(closing)
+    assert ratio["available_from"] == available_from(closing)
+    assert figure["available_from"] == available_from(closing)
 
 
 def test_accounts_that_close_after_the_month_of_the_extracts_are_left_out(workspace: Workspace) -> None:

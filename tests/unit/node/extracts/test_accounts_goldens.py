@@ -1,33 +1,17 @@
 """Accounts and what is bought, compared cell by cell with the real system's golden outputs."""
 
 import csv
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from support.golden import Difference, Row, assert_same, golden_json, golden_report, printed, report_of, sample, text_of
-from support.readings import odd
+from support.readings import odd, read_sample
 from vigie_node.extracts.bdf import BDF
 from vigie_node.extracts.diane import DIANE
 from vigie_node.extracts.ellisphere import ELLISPHERE
-from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.paydex import PAYDEX_DELAYS
-from vigie_node.extracts.reading import Reading, read
-from vigie_node.extracts.sources import file_source
+from vigie_node.extracts.reading import Reading
 from vigie_node.extracts.workspace import Workspace
 
 COUNTS = ("is_fatal", "lines_parsed", "lines_rejected", "lines_skipped", "lines_valid", "summary")
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path) as made:
-        yield made
-
-
-def reading(kind: Kind, name: str, workspace: Workspace) -> Reading:
-    return read(kind, [file_source(sample(kind.name, name))], workspace)
 
 
 def report(found: Reading) -> Row:
@@ -39,14 +23,14 @@ def their_report(folder: str, name: str) -> Row:
 
 
 def test_bdf_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(BDF, "bdfTestData.csv", workspace)
+    found = read_sample(workspace, BDF, "bdf", "bdfTestData.csv")
     assert_same(golden_json("bdf", "expectedBdfOutput.json"), printed(found))
     assert_same([their_report("bdf", "expectedBdfOutput.json")], [report(found)])
     assert not found.rules and not odd(found)
 
 
 def test_diane_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(DIANE, "dianeTestData.txt", workspace)
+    found = read_sample(workspace, DIANE, "diane", "dianeTestData.txt")
     goods = "they take the column of all purchases, goods and supplies together, for that of goods"
     never = "a day that is not given is not the first day of year 1"
     listed = [Difference(row, "achat_marchandises", theirs, ours, goods) for row, theirs, ours in GOODS]
@@ -66,7 +50,7 @@ GOODS = [
 
 def test_the_pivot_of_diane_is_the_golden_conversion(workspace: Workspace) -> None:
     """expectedDianeConvert.csv has the cells as they stand: each is typed here by a twin of the grammar, then compared."""
-    found = reading(DIANE, "dianeTestData.txt", workspace)
+    found = read_sample(workspace, DIANE, "diane", "dianeTestData.txt")
     with sample("diane", "expectedDianeConvert.csv").open(encoding="utf-8", newline="") as file:
         theirs = list(csv.DictReader(file))
     fields = {one.header[0]: one for one in DIANE.layouts[0].fields if one.stored}
@@ -99,7 +83,7 @@ def typed(grammar: str, cell: str) -> str:
 
 
 def test_ellisphere_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(ELLISPHERE, "ellisphereTestData.excel", workspace)
+    found = read_sample(workspace, ELLISPHERE, "ellisphere", "ellisphereTestData.excel")
     theirs = golden_json("ellisphere", "expectedEllisphere.json")
     # They leave out what is empty.
     assert_same([{"siren_groupe": "", **row} for row in theirs], printed(found))
@@ -120,7 +104,7 @@ def test_ellisphere_is_the_golden_output(workspace: Workspace) -> None:
 
 
 def test_paydex_is_the_golden_output_and_rejects_the_same_row(workspace: Workspace) -> None:
-    found = reading(PAYDEX_DELAYS, "paydexTestData.csv", workspace)
+    found = read_sample(workspace, PAYDEX_DELAYS, "paydex", "paydexTestData.csv")
     assert_same(golden_json("paydex", "expectedPaydex.json"), printed(found))
     assert_same([their_report("paydex", "expectedPaydex.json")], [report(found)])
     # Theirs is "Line 3: invalid date: 01/15/2019", which counts rows and shows the cell.
@@ -132,7 +116,7 @@ def test_paydex_is_the_golden_output_and_rejects_the_same_row(workspace: Workspa
 
 def test_the_zipped_delivery_of_paydex_is_read_as_it_comes(workspace: Workspace) -> None:
     """Section 1.13, layout of 2022: the four rows of datapi's own fixture."""
-    found = reading(PAYDEX_DELAYS, "test_paydex.zip", workspace)
+    found = read_sample(workspace, PAYDEX_DELAYS, "paydex", "test_paydex.zip")
     rows = found.connection.execute(
         "SELECT siren, state, paydex, delay_days, suppliers, outstanding, note_30, note_90, late_share_30, late_share_90, "
         "CAST(value_date AS VARCHAR) FROM paydex ORDER BY line"

@@ -1,11 +1,7 @@
 """Grammars of accounts against plain twins, and bytes of any kind."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,40 +15,19 @@ from support.account_files import (
     piped,
 )
 from support.golden import sample
+from support.readings import cell_value
 from vigie.errors import VigieError
 from vigie_node.extracts import cells
 from vigie_node.extracts.bdf import BDF
-from vigie_node.extracts.cells import Cell
 from vigie_node.extracts.dgfip import DGFIP
 from vigie_node.extracts.diane import DIANE
 from vigie_node.extracts.ellisphere import ELLISPHERE
 from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.paydex import PAYDEX_DELAYS
-from vigie_node.extracts.reading import Reading, read
+from vigie_node.extracts.reading import read
 from vigie_node.extracts.registry import KINDS
 from vigie_node.extracts.sources import file_source
 from vigie_node.extracts.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with Workspace(tmp_path_factory.mktemp("workspace")) as made:
-        yield made
-
-
-@pytest.fixture
-def reading(tmp_path: Path, workspace: Workspace) -> Callable[..., Reading]:
-    def of(kind: Kind, text: str | bytes, name: str = "extract.csv") -> Reading:
-        path = tmp_path / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read(kind, [file_source(path)], workspace)
-
-    return of
-
-
-def value(cell: Cell, text: str) -> Any:
-    ((found,),) = duckdb.execute(f"SELECT {cell.parse('x')} FROM (SELECT CAST(? AS VARCHAR) AS x)", [text]).fetchall()
-    return found
 
 
 @settings(max_examples=150)
@@ -60,14 +35,14 @@ def value(cell: Cell, text: str) -> Any:
 def test_loose_sirens_are_those_of_a_plain_twin(text: str) -> None:
     digits = re.sub("[ \u00a0\u202f]", "", text)
     sound = re.fullmatch("[0-9]{1,9}", digits) and text[0] in "0123456789" and text[-1] in "0123456789"
-    assert value(cells.LOOSE_SIREN, text) == (digits.zfill(9) if sound else None)
+    assert cell_value(cells.LOOSE_SIREN, text) == (digits.zfill(9) if sound else None)
 
 
 @settings(max_examples=150)
 @given(st.one_of(st.from_regex(r"[0-9]{1,5}", fullmatch=True), st.text(max_size=5)))
 def test_years_and_paydex_are_those_of_plain_twins(text: str) -> None:
-    assert value(cells.YEAR, text) == (int(text) if re.fullmatch("(19|20)[0-9]{2}", text, re.ASCII) else None)
-    assert value(cells.PAYDEX, text) == (text if re.fullmatch("[0-9]{3}", text) else None)
+    assert cell_value(cells.YEAR, text) == (int(text) if re.fullmatch("(19|20)[0-9]{2}", text, re.ASCII) else None)
+    assert cell_value(cells.PAYDEX, text) == (text if re.fullmatch("[0-9]{3}", text) else None)
 
 
 SEEDS = {
@@ -83,7 +58,7 @@ SEEDS = {
 @given(data=st.data())
 @pytest.mark.parametrize("kind", SEEDS, ids=lambda kind: kind.name)
 def test_no_bytes_however_malformed_raise_anything_but_our_own_error(
-    kind: Kind, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, workspace: Workspace
+    kind: Kind, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, lasting: Workspace
 ) -> None:
     seed = SEEDS[kind]
     start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(seed))] * 2)))
@@ -92,7 +67,7 @@ def test_no_bytes_however_malformed_raise_anything_but_our_own_error(
     path = tmp_path_factory.getbasetemp() / f"spoilt-{kind.name}"
     path.write_bytes(spoilt)
     try:
-        found = read(kind, [file_source(path)], workspace)
+        found = read(kind, [file_source(path)], lasting)
     except VigieError:
         return
     assert found.parsed == found.valid + found.rejected + found.skipped

@@ -1,9 +1,8 @@
 """The traps of bdf and diane, as sections 1.10 and 1.11 of the reference name them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -13,35 +12,16 @@ from support.account_files import (
     diane_columns,
     diane_file,
     diane_text,
-    rejections,
     rows,
 )
 from support.golden import sample
-from support.readings import odd
+from support.readings import odd, rejections
 from vigie.errors import ExtractError
 from vigie_node.extracts.bdf import BDF
 from vigie_node.extracts.cells import TEXT
 from vigie_node.extracts.diane import DIANE
-from vigie_node.extracts.kind import Field, Kind
-from vigie_node.extracts.reading import Reading, read
-from vigie_node.extracts.sources import file_source
-from vigie_node.extracts.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with Workspace(tmp_path_factory.mktemp("workspace")) as made:
-        yield made
-
-
-@pytest.fixture
-def reading(tmp_path: Path, workspace: Workspace) -> Callable[..., Reading]:
-    def of(kind: Kind, text: str | bytes, name: str = "extract.csv") -> Reading:
-        path = tmp_path / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read(kind, [file_source(path)], workspace)
-
-    return of
+from vigie_node.extracts.kind import Field
+from vigie_node.extracts.reading import Reading
 
 
 @pytest.mark.parametrize(

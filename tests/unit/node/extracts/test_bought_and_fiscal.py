@@ -1,6 +1,6 @@
 """The traps of ellisphere, paydex and the DGFiP's files, as sections 1.12 to 1.15 of the reference name them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from support.account_files import (
     PAYDEX_HEADER,
     group,
     piped,
-    rejections,
     rows,
     workbook,
 )
-from support.readings import odd
+from support.readings import odd, rejections
 from vigie.errors import ExtractError
 from vigie_node.extracts.dgfip import AF, DGFIP, INDMAP, JUDGMENTS, RATIOS_DIRCO, declarations_sql
 from vigie_node.extracts.ellisphere import ELLISPHERE
@@ -26,22 +25,6 @@ from vigie_node.extracts.reading import Reading, read
 from vigie_node.extracts.registry import kind_of
 from vigie_node.extracts.sources import file_source
 from vigie_node.extracts.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with Workspace(tmp_path_factory.mktemp("workspace")) as made:
-        yield made
-
-
-@pytest.fixture
-def reading(tmp_path: Path, workspace: Workspace) -> Callable[..., Reading]:
-    def of(kind: Kind, text: str | bytes, name: str = "extract.csv") -> Reading:
-        path = tmp_path / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read(kind, [file_source(path)], workspace)
-
-    return of
 
 
 def ellisphere(tmp_path: Path, workspace: Workspace, *table: list[Any]) -> Reading:

@@ -4,20 +4,14 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.readings import cell_value
 from vigie_node.extracts import cells
 from vigie_node.extracts.cells import Cell
-
-
-def value(cell: Cell, text: str) -> Any:
-    ((found,),) = duckdb.execute(f"SELECT {cell.parse('x')} FROM (SELECT CAST(? AS VARCHAR) AS x)", [text]).fetchall()
-    return found
 
 
 @pytest.mark.parametrize(
@@ -36,18 +30,18 @@ def value(cell: Cell, text: str) -> Any:
     ],
 )
 def test_urssaf_period_codes_are_quarters_and_their_months(code: str, start: date, stop: date) -> None:
-    assert value(cells.URSSAF_PERIOD, code) == {"start": start, "stop": stop, "regular": True}
+    assert cell_value(cells.URSSAF_PERIOD, code) == {"start": start, "stop": stop, "regular": True}
 
 
 def test_an_irregular_period_is_counted_on_as_the_real_system_does_and_marked() -> None:
-    assert value(cells.URSSAF_PERIOD, "199904") == {
+    assert cell_value(cells.URSSAF_PERIOD, "199904") == {
         "start": date(1999, 1, 1), "stop": date(1999, 2, 1), "regular": False
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("code", ["", "2017", "20171", "2017123", "201799", "201700", "20171a", "301712", "201753"])
 def test_what_is_no_period_is_refused(code: str) -> None:
-    found = value(cells.URSSAF_PERIOD, code)
+    found = cell_value(cells.URSSAF_PERIOD, code)
     assert found is None or code == "2017"  # YYQM of 2020: quarter 1 month 7
 
 
@@ -97,7 +91,7 @@ def test_what_is_no_period_is_refused(code: str) -> None:
     ],
 )
 def test_each_form_is_read_as_it_is_meant(cell: Cell, text: str, expected: object) -> None:
-    assert value(cell, text) == expected
+    assert cell_value(cell, text) == expected
 
 
 def _date(pattern: str, order: Callable[[re.Match[str]], tuple[int, int, int]]) -> Callable[[str], object]:
@@ -153,6 +147,6 @@ def test_a_grammar_agrees_with_its_twin_on_any_text(at: int) -> None:
     @settings(max_examples=80, deadline=None)
     @given(st.one_of(likely, st.text(max_size=10)))
     def holds(text: str) -> None:
-        assert value(cell, text.replace("\x00", "")) == twin(text.replace("\x00", ""))
+        assert cell_value(cell, text.replace("\x00", "")) == twin(text.replace("\x00", ""))
 
     holds()

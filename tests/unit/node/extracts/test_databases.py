@@ -11,10 +11,11 @@ import pytest
 from adbc_driver_postgresql import dbapi
 
 from support.postgresql import ESCAPED, PASSWORD, USER, Postgres, postgres
+from support.readings import told
 from vigie.errors import ExtractError
 from vigie_node.extracts.databases import duckdb_source, is_database, postgresql_source, query_source
 from vigie_node.extracts.paydex import PAYDEX_DELAYS
-from vigie_node.extracts.reading import Reading, read
+from vigie_node.extracts.reading import read
 from vigie_node.extracts.registry import kind_of
 from vigie_node.extracts.sources import TableSource, file_source
 from vigie_node.extracts.workspace import Workspace
@@ -42,21 +43,6 @@ def server() -> Iterator[Postgres]:
                 cursor.execute(statement)
             connection.commit()
         yield started
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path / "workspace") as made:
-        yield made
-
-
-def told(found: Reading, first: int) -> tuple[object, ...]:
-    return (
-        found.connection.execute(f"SELECT line - {first}, * EXCLUDE (file, line) FROM paydex ORDER BY line").fetchall(),
-        [(one.line - first, one.column, one.rule, one.shape) for one in found.findings],
-        (found.parsed, found.valid, found.rejected, found.skipped),
-        found.rules, found.warnings, found.absent, found.extra, found.layouts,
-    )  # fmt: skip
 
 
 def test_a_query_on_postgresql_is_the_same_table_and_report_as_the_file(

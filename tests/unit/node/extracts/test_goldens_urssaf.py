@@ -2,7 +2,7 @@
 
 import csv
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,9 +47,8 @@ ZERO = "zero is a headcount: the old parser left it out (issue 533 of the real s
 
 
 @pytest.fixture
-def read_one(tmp_path: Path) -> Iterator[Read]:
-    with Workspace(tmp_path) as workspace:
-        yield lambda name, path: read(KINDS[name], [file_source(path)], workspace)
+def read_one(workspace: Workspace) -> Read:
+    return lambda name, path: read(KINDS[name], [file_source(path)], workspace)
 
 
 @pytest.mark.parametrize("name", ["ccsf", "cotisation", "debit", "effectif_ent", "procol"])

@@ -1,7 +1,6 @@
 """Traps of headcount files (reference section 1.8)."""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -21,12 +20,6 @@ from vigie_node.extracts.workspace import Workspace
 
 HEADER = "compte;siret;rais_soc;ape_ins;dep;eff201711;eff201712;eff201713;base;UR_EMET"
 SIRET = "73282932000074"
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with Workspace(tmp_path_factory.mktemp("headcount")) as workspace:
-        yield workspace
 
 
 def line(*cells: str, siret: str = SIRET) -> str:
@@ -219,9 +212,9 @@ CELLS = st.one_of(
 
 @settings(max_examples=40)
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6))
-def test_lines_agree_with_a_plain_twin(rows: list[tuple[str, str]], workspace: Workspace) -> None:
+def test_lines_agree_with_a_plain_twin(rows: list[tuple[str, str]], lasting: Workspace) -> None:
     reading = read_lines(
-        workspace, EFFECTIF_ENT, "siren;eff201711;eff201712", *(f"732829320;{one};{two}" for one, two in rows)
+        lasting, EFFECTIF_ENT, "siren;eff201711;eff201712", *(f"732829320;{one};{two}" for one, two in rows)
     )
     expected, rejected = [], []
     for number, row in enumerate(rows, start=2):
@@ -238,9 +231,9 @@ def test_lines_agree_with_a_plain_twin(rows: list[tuple[str, str]], workspace: W
 
 @settings(max_examples=60)
 @given(data=st.one_of(st.binary(max_size=200), st.binary(max_size=80).map(lambda tail: f"{HEADER}\n".encode() + tail)))
-def test_no_bytes_escape_as_anything_but_our_own_error(data: bytes, workspace: Workspace) -> None:
+def test_no_bytes_escape_as_anything_but_our_own_error(data: bytes, lasting: Workspace) -> None:
     try:
-        reading = read(EFFECTIF, [text_source(data)], workspace)
+        reading = read(EFFECTIF, [text_source(data)], lasting)
     except VigieError:
         return
     assert reading.parsed == reading.valid + reading.rejected + reading.skipped

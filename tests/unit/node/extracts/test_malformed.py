@@ -1,7 +1,6 @@
 """No bytes, however malformed, raise anything but our own errors, whatever the kind that they are read as."""
 
 import io
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import pytest
@@ -26,18 +25,11 @@ CELLS = st.one_of(
 ENDS = st.sampled_from(["\n", "\r\n", "\n\n", ""])
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """One for all examples: a reading replaces the tables of the one before."""
-    with Workspace(tmp_path_factory.mktemp("malformed")) as made:
-        yield made
-
-
 @pytest.mark.parametrize("name", OURS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_rows_under_the_right_header_are_judged_or_refused(
-    name: str, data: st.DataObject, workspace: Workspace
+    name: str, data: st.DataObject, lasting: Workspace
 ) -> None:
     kind = KINDS[name]
     layout = data.draw(st.sampled_from(kind.layouts))
@@ -46,17 +38,17 @@ def test_any_rows_under_the_right_header_are_judged_or_refused(
     width = st.integers(len(layout.fields) - 1, len(layout.fields) + 1) | st.just(len(layout.fields))
     row = width.flatmap(lambda many: st.lists(CELLS, min_size=many, max_size=many)).map(separator.join)
     body = data.draw(st.lists(st.tuples(row, ENDS).map("".join), max_size=6)) or [""]
-    judge(kind, (header + "\n" + "".join(body)).encode("utf-8", "surrogatepass"), workspace)
+    judge(kind, (header + "\n" + "".join(body)).encode("utf-8", "surrogatepass"), lasting)
 
 
 @pytest.mark.parametrize("name", OURS)
 @settings(max_examples=15, deadline=None)
 @given(noise=st.binary(max_size=200), kept=st.integers(0, 400))
-def test_any_bytes_are_judged_or_refused(name: str, noise: bytes, kept: int, workspace: Workspace) -> None:
+def test_any_bytes_are_judged_or_refused(name: str, noise: bytes, kept: int, lasting: Workspace) -> None:
     kind = KINDS[name]
     layout = kind.layouts[0]
     header = layout.dialect.separator.join(field.header[0] for field in layout.fields).encode()
-    judge(kind, (header + b"\n")[:kept] + noise, workspace)
+    judge(kind, (header + b"\n")[:kept] + noise, lasting)
 
 
 def judge(kind: Kind, content: bytes, workspace: Workspace) -> None:

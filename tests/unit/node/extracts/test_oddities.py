@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def given(workspace: Workspace, kind: str, *texts: str) -> Reading:
     sources = [source(text.encode(), f"{number}.csv") for number, text in enumerate(texts)]
-    return read(KINDS[kind]), sources, workspace
+    return read(KINDS[kind], sources, workspace)
 
 
 def source(content: bytes, name: str) -> TextSource:

@@ -1,14 +1,12 @@
 """Lists of companies, published accounts and state-guaranteed loans (reference sections 1.16 and 1.17)."""
 
-import io
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from support.golden import copied, golden_table, sample
+from support.readings import lines_source, rejections
 from vigie.errors import ExtractError
 from vigie_node.extracts.company_list import COMPANY_LIST
 from vigie_node.extracts.inpi_bce import INPI_BCE
@@ -16,7 +14,7 @@ from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.pge import PGE
 from vigie_node.extracts.reading import Reading, read
 from vigie_node.extracts.registry import kind_of
-from vigie_node.extracts.sources import TextSource, file_source
+from vigie_node.extracts.sources import file_source
 from vigie_node.extracts.workspace import Workspace
 
 INPI_HEADER = (
@@ -27,25 +25,8 @@ INPI_HEADER = (
 )
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path) as made:
-        yield made
-
-
-def text(*lines: str) -> TextSource:
-    def begin() -> BinaryIO:
-        return io.BytesIO("\n".join(lines).encode() + b"\n")
-
-    return TextSource("x.csv", begin)
-
-
 def rows(kind: Kind, workspace: Workspace, *lines: str) -> Reading:
-    return read(kind, [text(*lines)], workspace)
-
-
-def places(found: Reading) -> list[tuple[int, str, str]]:
-    return [(one.line, one.column, one.rule) for one in found.findings]
+    return read(kind, [lines_source(*lines)], workspace)
 
 
 # ------------------------------------------------------------------------------------------------------------- filter
@@ -75,13 +56,13 @@ def test_a_list_of_nobody_is_refused_where_theirs_is_empty(name: str, workspace:
 def test_a_list_may_be_quoted_and_bad_rows_are_rejected(workspace: Workspace) -> None:
     found = rows(COMPANY_LIST, workspace, "siren", '"732829320"', "73282932", "", "552100554", "siren")
     assert (found.parsed, found.valid) == (4, 2)
-    assert places(found) == [(3, "siren", "not_siren"), (6, "siren", "not_siren")]
+    assert rejections(found) == [(3, "siren", "not_siren"), (6, "siren", "not_siren")]
 
 
 def test_a_file_with_more_columns_is_no_list(workspace: Workspace) -> None:
     with pytest.raises(ExtractError, match="column 2 is 'actif'"):
         rows(COMPANY_LIST, workspace, "siren,actif", "732829320,true")
-    assert kind_of(text("siren,actif", "732829320,true")) is PGE
+    assert kind_of(lines_source("siren,actif", "732829320,true")) is PGE
 
 
 # ---------------------------------------------------------------------------------------------------------------- PGE
@@ -100,11 +81,11 @@ def test_unknown_is_not_no(workspace: Workspace) -> None:
 @pytest.mark.parametrize("written", ["oui", "2", "NULL", "vrai"])
 def test_another_word_is_neither(written: str, workspace: Workspace) -> None:
     found = rows(PGE, workspace, "siren,actif", f"732829320,{written}")
-    assert places(found) == [(2, "actif", "not_truth")]
+    assert rejections(found) == [(2, "actif", "not_truth")]
 
 
 def test_a_loan_of_nobody_is_rejected(workspace: Workspace) -> None:
-    assert places(rows(PGE, workspace, "siren,actif", ",true")) == [(2, "siren", "empty")]
+    assert rejections(rows(PGE, workspace, "siren,actif", ",true")) == [(2, "siren", "empty")]
 
 
 # --------------------------------------------------------------------------------------------------------------- INPI
@@ -115,7 +96,7 @@ def test_published_accounts_have_the_columns_of_entreprise_bce(workspace: Worksp
     assert [one.header[0] for one in INPI_BCE.layouts[0].fields] == INPI_HEADER.split(";")
     assert len(INPI_HEADER.split(";")) == 22
     figures = ";".join(str(number) for number in range(1, 20))
-    source = text(INPI_HEADER, f"732829320;2022-12-31;{figures};C", f"732829320;20211231;{figures};K")
+    source = lines_source(INPI_HEADER, f"732829320;2022-12-31;{figures};C", f"732829320;20211231;{figures};K")
     assert kind_of(source) is INPI_BCE
     found = read(INPI_BCE, [source], workspace)
     assert not found.warnings
@@ -149,7 +130,7 @@ def test_a_figure_that_is_none_is_empty_and_its_row_kept(workspace: Workspace) -
 def test_accounts_without_company_or_date_are_rejected(
     key: str, place: tuple[int, str, str], workspace: Workspace
 ) -> None:
-    assert places(rows(INPI_BCE, workspace, INPI_HEADER, f"{key};{';' * 18};C")) == [place]
+    assert rejections(rows(INPI_BCE, workspace, INPI_HEADER, f"{key};{';' * 18};C")) == [place]
 
 
 def test_accounts_separated_by_commas_are_refused_with_the_reason(workspace: Workspace) -> None:

@@ -1,10 +1,6 @@
 """The register of companies: each trap of section 1.14 of the reference, and a refusal beside each success."""
 
-import io
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
-from typing import Any, BinaryIO
 
 import duckdb
 import pytest
@@ -12,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.golden import sample
+from support.readings import column, lines_source
 from vigie.datasets.departments import code_of, department_of_commune
 from vigie.errors import ExtractError
 from vigie_node.extracts.kind import Kind
@@ -21,7 +18,7 @@ from vigie_node.extracts.registry import kind_of
 from vigie_node.extracts.sirene import SIRENE
 from vigie_node.extracts.sirene_histo import SIRENE_HISTO, status_periods
 from vigie_node.extracts.sirene_ul import SIRENE_UL
-from vigie_node.extracts.sources import TextSource, file_source
+from vigie_node.extracts.sources import file_source
 from vigie_node.extracts.workspace import Workspace
 
 HEADERS = {
@@ -50,34 +47,16 @@ SOUND = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path) as made:
-        yield made
-
-
 def header(kind: Kind) -> list[str]:
     """That of the fixture of the real system, so that a header that changes is told."""
     return sample("sirene", HEADERS[kind]).read_text(encoding="utf-8").splitlines()[0].split(",")
-
-
-def text(lines: list[str]) -> TextSource:
-    def begin() -> BinaryIO:
-        return io.BytesIO("\n".join(lines).encode() + b"\n")
-
-    return TextSource("x.csv", begin)
 
 
 def rows(kind: Kind, workspace: Workspace, *changes: dict[str, str], without: str = "", perimeter: str = "") -> Reading:
     """Read rows that are sound but for some cells each."""
     names = [name for name in header(kind) if name != without]
     lines = [",".join((SOUND[kind.name] | change).get(name, "") for name in names) for change in changes or ({},)]
-    return read(kind, [text([",".join(names), *lines])], workspace, perimeter=perimeter)
-
-
-def column(found: Reading, name: str) -> Any:
-    ((value,),) = found.connection.execute(f"SELECT {name} FROM {found.table}").fetchall()
-    return value
+    return read(kind, [lines_source(",".join(names), *lines)], workspace, perimeter=perimeter)
 
 
 def rejection(found: Reading) -> tuple[str, str]:

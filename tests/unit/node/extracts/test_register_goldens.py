@@ -1,9 +1,7 @@
 """The register of companies, compared cell by cell with the golden outputs of opensignauxfaibles and datapi."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,29 +22,18 @@ from support.golden import (
     sample,
     text_of,
 )
+from support.readings import read_sample
 from vigie.datasets.activities import activity
 from vigie.datasets.reference import activities, departments, legal_forms
 from vigie_node.extracts.kind import Kind
-from vigie_node.extracts.reading import Reading, read
 from vigie_node.extracts.sirene import SIRENE
 from vigie_node.extracts.sirene_histo import SIRENE_HISTO, status_periods
 from vigie_node.extracts.sirene_ul import SIRENE_UL
-from vigie_node.extracts.sources import file_source
 from vigie_node.extracts.workspace import Workspace
 
 NOWHERE = "a coordinate that is no number is unknown; 0, 0 is a place in the Gulf of Guinea"
 NOT_TWICE = "they count the row as rejected for its coordinates, and write it out all the same"
 UNUSED = "a column of theirs that nothing has filled since rows of older nomenclatures are left out"
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path) as made:
-        yield made
-
-
-def reading(kind: Kind, name: str, workspace: Workspace) -> Reading:
-    return read(kind, [file_source(sample("sirene", name))], workspace)
 
 
 def filled(rows: list[Row], **empty: str) -> list[Row]:
@@ -62,7 +49,7 @@ def section_of(code: str) -> str:
 
 
 def test_sirene_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(SIRENE, "sireneTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE, "sirene", "sireneTestData.csv")
     ours = printed(found)
     zeros = [Difference(3, name, "0", "", NOWHERE) for name in ("longitude", "latitude")]
     assert_same(golden_csv("test-import.sirene.golden.txt"), ours, listed=zeros)
@@ -72,7 +59,7 @@ def test_sirene_is_the_golden_output(workspace: Workspace) -> None:
 
 
 def test_sirene_is_the_golden_table(workspace: Workspace) -> None:
-    found = reading(SIRENE, "sireneTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE, "sirene", "sireneTestData.csv")
     listed = [Difference(0, name, "0", "", NOWHERE) for name in ("longitude", "latitude")]
     listed += [
         Difference(row, name, "", ABSENT, UNUSED)
@@ -87,7 +74,7 @@ def test_sirene_is_the_golden_table(workspace: Workspace) -> None:
 
 def test_the_report_of_sirene_counts_each_row_once(workspace: Workspace) -> None:
     """Section 1.1: parsed = valid + rejected + skipped; a row is valid or rejected, and not both (#359)."""
-    found = reading(SIRENE, "sireneTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE, "sirene", "sireneTestData.csv")
     counts = [
         Difference(0, "lines_rejected", "1", "0", NOT_TWICE),
         Difference(0, "lines_valid", "3", "4", NOT_TWICE),
@@ -111,7 +98,7 @@ def test_the_report_of_sirene_counts_each_row_once(workspace: Workspace) -> None
 
 def test_sirene_as_it_is_exported_is_the_golden_text(workspace: Workspace) -> None:
     """``clean_sirene``: their snapshot sorts the lines of a CSV whose addresses have line ends within."""
-    found = reading(SIRENE, "sireneTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE, "sirene", "sireneTestData.csv")
     lines = []
     for row in printed(found):
         name, region, region_name = "", "", ""
@@ -148,7 +135,7 @@ def test_sirene_as_it_is_exported_is_the_golden_text(workspace: Workspace) -> No
 
 
 def test_sirene_ul_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(SIRENE_UL, "sireneULTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE_UL, "sirene", "sireneULTestData.csv")
     ours = printed(found)
     assert_same(golden_csv("test-import.sirene_ul.golden.txt"), ours)
     names = {
@@ -173,8 +160,11 @@ def test_sirene_ul_is_the_golden_output(workspace: Workspace) -> None:
 
 def test_sirene_ul_as_it_is_exported_is_the_golden_table(workspace: Workspace) -> None:
     """``clean_sirene_ul`` repeats names of columns once they are cut, so that its cells are compared by their place."""
-    found = reading(SIRENE_UL, "sireneULTestData.csv", workspace)
-    offices = {row["siret"]: row["département"] for row in printed(reading(SIRENE, "sireneTestData.csv", workspace))}
+    found = read_sample(workspace, SIRENE_UL, "sirene", "sireneULTestData.csv")
+    offices = {
+        row["siret"]: row["département"]
+        for row in printed(read_sample(workspace, SIRENE, "sirene", "sireneTestData.csv"))
+    }
     head_office = "(siren || head_office_nic)"
     rows = []
     for row in printed(found, extra={"office": head_office}, order="siren"):
@@ -212,7 +202,7 @@ def test_sirene_ul_as_it_is_exported_is_the_golden_table(workspace: Workspace) -
 
 
 def test_sirene_histo_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(SIRENE_HISTO, "sireneHistoTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE_HISTO, "sirene", "sireneHistoTestData.csv")
     theirs = filled(golden_json("sirene", "expectedSireneHisto.json"), est_actif="false")
     assert_same(theirs, printed(found))
     assert_same(
@@ -231,7 +221,7 @@ def test_their_csv_of_sirene_histo_has_no_cell_to_compare_with() -> None:
 
 def test_the_periods_of_an_establishment_are_the_golden_table(workspace: Workspace) -> None:
     """Section 1.14: the first row and those with a change of state are kept; a period ends the day before the next."""
-    found = reading(SIRENE_HISTO, "sireneHistoTestData.csv", workspace)
+    found = read_sample(workspace, SIRENE_HISTO, "sirene", "sireneHistoTestData.csv")
     names = ("siret", "date_debut", "date_fin", "est_actif")
     rows = found.connection.execute(f"SELECT * FROM ({status_periods()}) ORDER BY 1, 2").fetchall()
     assert_same(
@@ -248,7 +238,7 @@ def datapi_rows(name: str) -> list[dict[str, Any]]:
 
 def compared_with_datapi(kind: Kind, source: str, expected: str, workspace: Workspace) -> tuple[list[Row], list[Row]]:
     """Their rows and ours under the headers of the file. datapi keeps rows of older nomenclatures: they are kept here."""
-    found = reading(replace(kind, skips=()), f"datapi/{source}", workspace)
+    found = read_sample(workspace, replace(kind, skips=()), "sirene", f"datapi/{source}")
     theirs = datapi_rows(expected)
     columns = {one.header[0].casefold(): one.name for one in kind.layouts[0].fields if one.stored}
     read_too = {name for name in theirs[0] if name.casefold() in columns}
@@ -303,7 +293,7 @@ def test_real_rows_of_the_register_are_sound(
     kind: Kind, name: str, valid: int, skipped: int, workspace: Workspace
 ) -> None:
     """Real identifiers pass their check digits, real codes are listed, and only older nomenclatures are left out."""
-    found = reading(kind, name, workspace)
+    found = read_sample(workspace, kind, "sirene", name)
     assert (found.parsed, found.valid, found.rejected, found.skipped) == (valid + skipped, valid, 0, skipped)
     assert {rule for rule, _ in found.rules} == {"other_nomenclature"}
     assert not found.warnings

@@ -1,24 +1,18 @@
 """Requests for and use of short-time work: each trap of section 1.9 of the reference, and a refusal beside each success."""
 
-import io
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, BinaryIO
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.readings import cell_value, column, lines_source
 from vigie.errors import ExtractError
 from vigie_node.extracts.apconso import APCONSO, SLASHED_MONTH
 from vigie_node.extracts.apdemande import APDEMANDE, SLASHED_OR_ISO_DATE
-from vigie_node.extracts.cells import Cell
 from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.reading import Reading, read
-from vigie_node.extracts.sources import TextSource
 from vigie_node.extracts.workspace import Workspace
 
 USED = '"ID_DA","ETAB_SIRET","HEURES","MONTANTS","EFFECTIFS","MOIS"'
@@ -28,21 +22,8 @@ ASKED = (
 )
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path) as made:
-        yield made
-
-
-def text(*lines: str) -> TextSource:
-    def begin() -> BinaryIO:
-        return io.BytesIO("\n".join(lines).encode() + b"\n")
-
-    return TextSource("x.csv", begin)
-
-
 def used(workspace: Workspace, *rows: str, header: str = USED) -> Reading:
-    return read(APCONSO, [text(header, *rows)], workspace)
+    return read(APCONSO, [lines_source(header, *rows)], workspace)
 
 
 def asked(workspace: Workspace, **cells: str) -> Reading:
@@ -54,12 +35,7 @@ def asked(workspace: Workspace, **cells: str) -> Reading:
         "S_HEURE_CONSOM_TOT": "900.0", "S_EFF_CONSOM_TOT": "12", "S_MONTANT_CONSOM_TOT": "6966.0",
         "RECOURS_ANTERIEUR": '"1"',
     }  # fmt: skip
-    return read(APDEMANDE, [text(ASKED, ",".join((sound | cells).values()))], workspace)
-
-
-def column(found: Reading, name: str) -> Any:
-    ((value,),) = found.connection.execute(f"SELECT {name} FROM {found.table}").fetchall()
-    return value
+    return read(APDEMANDE, [lines_source(ASKED, ",".join((sound | cells).values()))], workspace)
 
 
 def rejection(found: Reading) -> tuple[int, str, str]:
@@ -185,7 +161,7 @@ def test_requests_of_the_older_workbook_have_days_of_their_own_form(written: str
     """Section 1.9, older form; days are DD/MM/YY in the description of that base."""
     header = ASKED.replace('"', "") + ",AVIS_CE,SOURCE,CODE_NAF2,Date_Statut_Annee"
     row = f'02512345600,73282932000074,12,12,{written},{written},{written},1820.04,"14087,11",12,1,1,9,1,"6,5",3,0,SINAPSE,2573A,2014'
-    found = read(APDEMANDE, [text(header, row)], workspace)
+    found = read(APDEMANDE, [lines_source(header, row)], workspace)
     assert (found.layouts, found.valid, column(found, "status_date")) == (["workbook"], 1, date(2014, 3, 20))
     assert column(found, "used_amount") == Decimal("6.5")
 
@@ -196,19 +172,13 @@ def test_a_missing_column_refuses_the_file_by_name(kind: Kind, workspace: Worksp
     header = (USED if kind is APCONSO else ASKED).replace('"', "").split(",")
     lacking = [name for name in header if name != "ETAB_SIRET"]
     with pytest.raises(ExtractError, match="column ETAB_SIRET not found, aborting"):
-        read(kind, [text(",".join(lacking), ",".join("1" for _ in lacking))], workspace)
-
-
-def value(cell: Cell, written: str) -> Any:
-    query = f"SELECT {cell.parse('x')} FROM (SELECT CAST(? AS VARCHAR) AS x)"
-    ((found,),) = duckdb.execute(query, [written]).fetchall()
-    return found
+        read(kind, [lines_source(",".join(lacking), ",".join("1" for _ in lacking))], workspace)
 
 
 @given(st.dates(date(1900, 1, 1), date(2099, 12, 31)), st.booleans())
 def test_a_slashed_month_is_its_first_day(day: date, padded: bool) -> None:
     month = f"{day.month:02d}" if padded else str(day.month)
-    assert value(SLASHED_MONTH, f"{month}/{day.year}") == day.replace(day=1)
+    assert cell_value(SLASHED_MONTH, f"{month}/{day.year}") == day.replace(day=1)
 
 
 @given(st.text(st.sampled_from("0123456789/- "), max_size=12))
@@ -216,17 +186,17 @@ def test_any_text_is_a_month_or_none_like_its_twin(written: str) -> None:
     month, slash, year = written.partition("/")
     ascii_digits = slash and month.isdigit() and year.isdigit() and len(year) == 4 and 1 <= len(month) <= 2
     known = ascii_digits and 1 <= int(month) <= 12 and year[:2] in {"19", "20"}
-    assert value(SLASHED_MONTH, written) == (date(int(year), int(month), 1) if known else None)
+    assert cell_value(SLASHED_MONTH, written) == (date(int(year), int(month), 1) if known else None)
 
 
 @given(st.dates(date(2000, 1, 1), date(2099, 12, 31)))
 def test_all_forms_of_a_day_are_the_same_day(day: date) -> None:
     forms = ("%d/%m/%y", "%d/%m/%Y", "%Y-%m-%d", "%Y-%m-%d 00:00:00")
-    assert {value(SLASHED_OR_ISO_DATE, day.strftime(form)) for form in forms} == {day}
+    assert {cell_value(SLASHED_OR_ISO_DATE, day.strftime(form)) for form in forms} == {day}
 
 
 @pytest.mark.parametrize(
     "written", ["", "32/01/2014", "2014/01/01", "1/1/2014", "01/01/014", "01-01-2014", "29/02/2015"]
 )
 def test_what_is_no_day_is_none(written: str) -> None:
-    assert value(SLASHED_OR_ISO_DATE, written) is None
+    assert cell_value(SLASHED_OR_ISO_DATE, written) is None

@@ -1,10 +1,5 @@
 """Requests for and use of short-time work, compared cell by cell with the real system's golden outputs."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from support.golden import (
     CUT,
     Row,
@@ -16,27 +11,14 @@ from support.golden import (
     golden_table,
     printed,
     report_of,
-    sample,
 )
+from support.readings import read_sample
 from vigie_node.extracts.apconso import APCONSO
 from vigie_node.extracts.apdemande import APDEMANDE, REASONS
-from vigie_node.extracts.kind import Kind
-from vigie_node.extracts.reading import Reading, read
-from vigie_node.extracts.sources import file_source
 from vigie_node.extracts.workspace import Workspace
 
 CONSUMED = {"id_conso": "ID", "heure_consomme": "HeureConsommee"}
 REQUESTED = {"hta": "heures_autorisées", "mta": "montants_autorisés"}
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path) as made:
-        yield made
-
-
-def reading(kind: Kind, folder: str, name: str, workspace: Workspace) -> Reading:
-    return read(kind, [file_source(sample(folder, name))], workspace)
 
 
 def counted(row: Row) -> Row:
@@ -45,7 +27,7 @@ def counted(row: Row) -> Row:
 
 
 def test_apconso_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(APCONSO, "dgefp", "apconsoTestData.csv", workspace)
+    found = read_sample(workspace, APCONSO, "dgefp", "apconsoTestData.csv")
     assert_same(golden_csv("test-import.apconso.golden.txt"), printed(found))
     staged = {"id_demande": "ID", "heures": "HeureConsommee"}
     assert_same(
@@ -55,13 +37,13 @@ def test_apconso_is_the_golden_output(workspace: Workspace) -> None:
 
 
 def test_apconso_of_before_2025_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(APCONSO, "dgefp-legacy", "apconsoTestData.csv", workspace)
+    found = read_sample(workspace, APCONSO, "dgefp-legacy", "apconsoTestData.csv")
     assert_same(golden_json("dgefp-legacy", "expectedApconso.json"), printed(found), names=CONSUMED)
     assert_same([golden_report("dgefp-legacy", "expectedApconso.json")], [report_of(found)])
 
 
 def test_apdemande_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(APDEMANDE, "dgefp", "apdemandeTestData.csv", workspace)
+    found = read_sample(workspace, APDEMANDE, "dgefp", "apdemandeTestData.csv")
     assert_same(golden_csv("test-import.apdemande.golden.txt"), printed(found))
     staged = {
         "heures": "heures_autorisées", "montant": "montants_autorisés", "effectif": "effectif_autorisé",
@@ -74,7 +56,7 @@ def test_apdemande_is_the_golden_output(workspace: Workspace) -> None:
 
 
 def test_apdemande_of_the_parser_itself_is_the_golden_output(workspace: Workspace) -> None:
-    found = reading(APDEMANDE, "dgefp", "apdemandeTestData.unit.csv", workspace)
+    found = read_sample(workspace, APDEMANDE, "dgefp", "apdemandeTestData.unit.csv")
     names = REQUESTED | {"heures_consommees": "heure_consommee"}
     assert_same(golden_json("dgefp", "expectedApdemande.json"), printed(found), names=names)
     assert_same([counted(golden_report("dgefp", "expectedApdemande.json"))], [counted(report_of(found))])
@@ -82,7 +64,7 @@ def test_apdemande_of_the_parser_itself_is_the_golden_output(workspace: Workspac
 
 def test_apdemande_of_before_2025_is_the_golden_output_with_its_reason_beyond_the_table(workspace: Workspace) -> None:
     """Section 1.9: today's parser of the real system drops the row whose reason is 8; its golden output of then keeps it."""
-    found = reading(APDEMANDE, "dgefp-legacy", "apdemandeTestData.csv", workspace)
+    found = read_sample(workspace, APDEMANDE, "dgefp-legacy", "apdemandeTestData.csv")
     names = REQUESTED | {"montant_consommee": "montant_consomme"}
     assert_same(golden_json("dgefp-legacy", "expectedApdemande.json"), printed(found), names=names)
     assert_same([golden_report("dgefp-legacy", "expectedApdemande.json")], [report_of(found)])

@@ -18,10 +18,11 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.readings import told
 from vigie.errors import ExtractError, VigieError
 from vigie_node.extracts.databases import duckdb_source
 from vigie_node.extracts.debit import DEBIT
-from vigie_node.extracts.reading import Reading, read
+from vigie_node.extracts.reading import read
 from vigie_node.extracts.registry import kind_of
 from vigie_node.extracts.sources import HEAD_BYTES, Source, file_source, stream_source
 from vigie_node.extracts.typed import readable
@@ -38,12 +39,6 @@ SOUND = [
     "939;27;111982477292496174;111111111;11111111111111;20150708;1;;201710;201;2;1160320;12;7;2;1;",
 ]
 BAD = ["939;27;111982477292496174;111111111;1111;20150708;1;0;201712;1;1;990505;1;1;3;74;0"]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path / "workspace") as made:
-        yield made
 
 
 def text(rows: list[str]) -> bytes:
@@ -127,19 +122,6 @@ TYPED: dict[str, Callable[[Path, list[str]], Source]] = {
     "Parquet with types": lambda at, rows: file_source(parquet(at / "a.parquet", typed(rows))),
     "DuckDB with types": lambda at, rows: duckdb_source(database(at / "a.duckdb", typed(rows)), "FROM debits"),
 }
-NUMBERED = ("file", "file with mark and CRLF", "gzip", "gzip without its name", "zip", "workbook")
-"""Forms whose rows have lines of a file with a header; rows of the others count from 1."""
-
-
-def told(found: Reading, first: int) -> tuple[Any, ...]:
-    """All that reading found but the names of the files; lines are rows from 1."""
-    names = ", ".join(f'"{name}"' for name in found.kind.columns())
-    return (
-        found.connection.execute(f"SELECT line - {first}, {names} FROM {found.table} ORDER BY line").fetchall(),
-        [(one.line - first, one.column, one.rule, one.shape) for one in found.findings],
-        (found.parsed, found.valid, found.rejected, found.skipped),
-        found.rules, found.warnings, found.absent, found.extra, found.layouts,
-    )  # fmt: skip
 
 
 @pytest.fixture

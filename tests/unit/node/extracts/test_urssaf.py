@@ -1,7 +1,6 @@
 """Traps of contributions, debts, plans and proceedings of Urssaf (reference sections 1.3 to 1.7)."""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -44,12 +43,6 @@ HEADERS: dict[str, tuple[Kind, str]] = {
     "ccsf": (CCSF, COMMISSION),
     "procol": (PROCOL, EVENTS),
 }
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with Workspace(tmp_path_factory.mktemp("urssaf")) as workspace:
-        yield workspace
 
 
 def due(period: str = "201712", paid: str = "5", owed: str = "7", siret: str = SIRET) -> str:
@@ -324,8 +317,8 @@ PARTS = st.sampled_from(
 
 @settings(max_examples=40)
 @given(cells=st.lists(st.lists(PARTS, min_size=1, max_size=5).map("_".join).filter(bool), min_size=1, max_size=8))
-def test_events_agree_with_a_plain_twin(cells: list[str], workspace: Workspace) -> None:
-    reading = read_lines(workspace, PROCOL, EVENTS, *map(event, cells))
+def test_events_agree_with_a_plain_twin(cells: list[str], lasting: Workspace) -> None:
+    reading = read_lines(lasting, PROCOL, EVENTS, *map(event, cells))
     expected = []
     for line, cell in enumerate(cells, start=2):
         parts = cell.lower().split("_")
@@ -367,7 +360,7 @@ def test_columns_are_found_by_name_in_any_order_and_case(name: str, workspace: W
 
 
 @pytest.mark.parametrize("name", sorted(HEADERS))
-def test_no_bytes_escape_as_anything_but_our_own_error(name: str, workspace: Workspace) -> None:
+def test_no_bytes_escape_as_anything_but_our_own_error(name: str, lasting: Workspace) -> None:
     kind, header = HEADERS[name]
     row = {"cotisation": due(), "debit": debt(), "delai": plan(), "ccsf": f"1;2;{SIRET};1;1180130;FIN;CCSF"}.get(name)
     cells = (row or event("fin_liquidation")).split(";")
@@ -385,7 +378,7 @@ def test_no_bytes_escape_as_anything_but_our_own_error(name: str, workspace: Wor
     @given(data=st.one_of(files(), st.binary(max_size=120)))
     def holds(data: bytes) -> None:
         try:
-            reading = read(kind, [text_source(data)], workspace)
+            reading = read(kind, [text_source(data)], lasting)
         except VigieError:
             return
         assert reading.parsed == reading.valid + reading.rejected + reading.skipped

@@ -1,6 +1,5 @@
 """Which establishment an account stood for, and on which day (reference section 1.2)."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -23,12 +22,6 @@ DEBTS = (
     "Mt_PO;Mt_PP;Cd_op_ecn;Motif_ecn;Recours_en_cours"
 )
 A, B, C = "73282932000074", "73282932000082", "73282932000090"
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with Workspace(tmp_path_factory.mktemp("accounts")) as workspace:
-        yield workspace
 
 
 def account(number: str, siret: str, closed: str = "", created: str = "1000101") -> str:
@@ -111,14 +104,14 @@ LINES = st.lists(
 @settings(max_examples=30)
 @given(lines=LINES, days=st.lists(st.tuples(st.sampled_from("12"), st.integers(-1, 7)), min_size=1, max_size=6))
 def test_the_mapping_agrees_with_a_plain_twin(
-    lines: list[tuple[str, str, int | None]], days: list[tuple[str, int]], workspace: Workspace
+    lines: list[tuple[str, str, int | None]], days: list[tuple[str, int]], lasting: Workspace
 ) -> None:
     def urssaf(day: int) -> str:
         return str(int(f"{date(2010, 1, 1) + timedelta(day):%Y%m%d}") - 19_000_000)
 
     texts = [account(number, siret, "" if end is None else urssaf(end)) for number, siret, end in lines]
-    read_lines(workspace, ADMIN_URSSAF, HEADER, account("9", A), *texts)
-    reading = read_lines(workspace, CCSF, PLANS, *(plan(number, urssaf(day)) for number, day in days))
+    read_lines(lasting, ADMIN_URSSAF, HEADER, account("9", A), *texts)
+    reading = read_lines(lasting, CCSF, PLANS, *(plan(number, urssaf(day)) for number, day in days))
     by_end = sorted(lines, key=lambda line: (line[0], 99 if line[2] is None else line[2]))
     known = {number: list(found) for number, found in groupby(by_end, key=lambda line: line[0])}
     expected = []

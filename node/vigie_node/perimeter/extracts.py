@@ -7,7 +7,7 @@ from vigie.datasets.headcount import HEADCOUNT
 from vigie.errors import ExtractError, Refused
 from vigie_node.canonicalise.making import table_of
 from vigie_node.delivery import Delivery
-from vigie_node.perimeter import Computed, compute
+from vigie_node.perimeter.rule import Computed, compute
 
 _UNITS = "perimeter_units"
 

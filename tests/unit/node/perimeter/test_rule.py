@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.golden import SAMPLES
 from support.perimeter import rule_of, section
 from vigie.convention import PerimeterRule
 from vigie.errors import ConfigError, ExtractError
-from vigie_node.perimeter import Computed, compute
+from vigie_node.perimeter.rule import Computed, compute
 
-FIXTURE = Path(__file__).parents[2] / "data" / "signaux-faibles" / "filter"
+FIXTURE = SAMPLES / "filter"
 RULE = rule_of(section())
 BARE = replace(RULE, excluded_legal_forms=(), excluded_activities=(), head_office_in_france=False)
 PERIOD = "2021-04"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigie.errors import ExtractError
-from vigie_node.perimeter_file import read_sirens
+from vigie_node.perimeter.file import read_sirens
 
 
 @pytest.mark.parametrize(

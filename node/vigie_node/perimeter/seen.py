@@ -8,7 +8,7 @@ from vigie import authority
 from vigie.bodies import Perimeter
 from vigie.chain import ConventionChain
 from vigie.errors import StateError, VigieError
-from vigie_node.perimeter_store import KeptPerimeter
+from vigie_node.perimeter.store import KeptPerimeter
 from vigie_node.state import NodeState
 
 _DIGEST: Final = 32

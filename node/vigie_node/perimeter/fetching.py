@@ -22,8 +22,8 @@ from vigie.perimeter import Place
 from vigie.segment import segment_id, segment_root
 from vigie_node.folder import Node
 from vigie_node.history import Consistency, same_history
-from vigie_node.perimeter_seen import is_outdated
-from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore
+from vigie_node.perimeter.seen import is_outdated
+from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore
 from vigie_node.state import NodeState
 from vigie_node.wire import Hub
 from vigie_node.wire_perimeter import PerimeterHub

@@ -21,19 +21,18 @@ from vigie.chain import ConventionChain
 from vigie.clock import stamp, utc_now
 from vigie.convention import Convention, PerimeterRule
 from vigie.datasets import PSEUDONYM, SIREN
-from vigie.errors import ExtractError, Missing, Refused, StateError
+from vigie.errors import ExtractError, Refused, StateError
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.keyring import Keyring
 from vigie.perimeter import Place
 from vigie.segment import segment_id, segment_root
 from vigie_node.folder import Node
 from vigie_node.lot import SealedSegment
-from vigie_node.outbox import Sealed, Spool, SpooledLot
-from vigie_node.perimeter import month
-from vigie_node.perimeter_store import KeptPerimeter, PerimeterStore
+from vigie_node.outbox import Sealed, Spool, SpooledLot, hand_over
+from vigie_node.perimeter.rule import month
+from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore
 from vigie_node.pseudonyms.cache import PseudonymCache
-from vigie_node.pseudonyms.pseudonymise import pseudonymise
-from vigie_node.pseudonyms.workers import Workers
+from vigie_node.pseudonyms.opened import pseudonyms_for
 from vigie_node.wire import Hub
 from vigie_node.wire_perimeter import PerimeterHub
 
@@ -213,25 +212,14 @@ class Sharer:
         body = read(statements.parse(spooled.statement, kind="perimeter"), Perimeter)
         shares = {name: ids for name, (ids, _) in zip(sorted(body.recipients), _shares(spooled.sealed), strict=True)}
         begun = await self.hub.begin(spooled.statement, shares)
-        statement, receipt, sent = spooled.statement, begun.receipt, 0
-        if receipt:
-            statement = begun.statement or statement
-        else:
-            missing = frozenset(begun.missing)
-            accepted: set[bytes] = set()
-            if missing:
-                async for identifier in self.hub.put(spooled.lot, spooled.segments(missing)):
-                    accepted.add(identifier)
-                    sent += 1
-                    self.progress("send", sent, len(missing))
-            if accepted != missing:
-                raise Missing("the hub did not take every part", hint="run the same command again: it goes on")
-            receipt = await self.hub.commit(spooled.lot)
-        judged = authority.judge(statement, self.chain, kind="perimeter")
+        given = await hand_over(
+            spooled, begun, self.hub, lambda done, total: self.progress("send", done, total), part="part"
+        )
+        judged = authority.judge(given.statement, self.chain, kind="perimeter")
         if judged.body.perimeter != spooled.lot or judged.body.owner != self.keyring.member:
             raise StateError("the hub's receipt is for another perimeter", hint="keep the spool and tell the auditor")
-        verify_receipt(Receipt.parse(receipt), judged.statement.raw, judged.convention.log_key())
-        return Shared(self._keep(statement, receipt, pseudonyms), False, sent)
+        verify_receipt(Receipt.parse(given.receipt), judged.statement.raw, judged.convention.log_key())
+        return Shared(self._keep(given.statement, given.receipt, pseudonyms), False, given.sent)
 
     def _keep(self, statement: bytes, receipt: bytes, pseudonyms: Sequence[bytes]) -> KeptPerimeter:
         """Keep the owner's own marks, without decoys: it filters by them like everybody else."""
@@ -272,27 +260,11 @@ async def share(
         )
         sharer.rule()
         month(period)
-        pseudonyms = await _pseudonyms(node, channel, cache, sirens, progress)
+        node.chain.check_in_force(utc_now())
+        table = await pseudonyms_for(node, Hub(channel), cache, sirens, progress)
+        places = pc.index_in(sirens, value_set=table[SIREN].combine_chunks())
+        pseudonyms = table[PSEUDONYM].combine_chunks().take(places)
         return await sharer.share(pseudonyms.to_pylist(), period, shrink_confirmed=shrink_confirmed)
-
-
-async def _pseudonyms(
-    node: Node, channel: grpc.aio.Channel, cache: PseudonymCache, sirens: pa.Array, progress: Progress
-) -> pa.Array:
-    node.chain.check_in_force(utc_now())
-    hub, epoch = Hub(channel), node.convention.epoch_at(utc_now().date())
-    custodian = any(one.member == node.member for one in epoch.custodians)
-    seed = node.keyring.oprf_seed() if custodian else None
-    with Workers(seed=seed, convention_id=node.convention.id) as workers:
-        await pseudonymise(
-            sirens, epoch=epoch.number, convention=node.convention, member=node.member, cache=cache, workers=workers,
-            ask=lambda _custodian, statement, elements: hub.evaluate(statement, elements),
-            signer=node.keyring.signer("signing"), now=utc_now, batch=node.config.limits.batch,
-            progress=lambda done, total: progress("pseudonymise", done, total),
-        )  # fmt: skip
-    table = cache.table(epoch.number)
-    places = pc.index_in(sirens, value_set=table[SIREN].combine_chunks())
-    return table[PSEUDONYM].combine_chunks().take(places)
 
 
 def _shares(sealed: Sealed) -> Iterator[tuple[tuple[bytes, ...], int]]:
