@@ -21,7 +21,11 @@ from vigie_node.quality import SHOWN, Report, write_json, write_page
 
 SaveAs = Annotated[
     Path | None,
-    typer.Option("--report", help="Save the whole report under this name, with .json and .html.", show_default=False),
+    typer.Option(
+        "--report",
+        help="Where to save the whole report, as .json and .html; else the node's reports, or vigie-report here.",
+        show_default=False,
+    ),
 ]
 MaybeFolder = Annotated[
     Path | None, typer.Option("--folder", "-f", envvar="VIGIE_NODE", help="The node's folder, for its convention.")
@@ -51,11 +55,11 @@ def check_files(
     as_json: AsJson = False,
 ) -> None:
     """Read extracts and report every row that would not be sent, with its place and the shape of the cell."""
-    convention, member, profiles, scratch = None, "", None, None
+    convention, member, profiles, scratch, reports = None, "", None, None, None
     if folder is not None:
         node = LockedNode.look(folder)
         convention, member = node.convention, node.member
-        profiles, scratch = Profiles(node.folder.profiles), node.folder.scratch
+        profiles, scratch, reports = Profiles(node.folder.profiles), node.folder.scratch, node.folder.reports
         node.close()
     asked = asked_of(period or _last_month(), kind, dataset, complete, query)
     with Delivery.take(files, known_datasets(convention), asked, scratch=scratch, progress=console.say) as delivery:
@@ -69,9 +73,9 @@ def check_files(
                 show(found)
                 _say_whose(convention, member, found)
         say_unnamed(delivery)
-        if report is not None:
-            for place in save(delivery.reports, report):
-                console.say(f"the whole report: {place}")
+        place = report or (Path("vigie-report") if reports is None else reports / f"{asked.month:%Y-%m}-check")
+        for written in save(delivery.reports, place):
+            console.say(f"the whole report: {written}")
         beyond = [said for one in delivery.reports if (said := too_many(one, convention))]
     if beyond:
         raise ExtractError(

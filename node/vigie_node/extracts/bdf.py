@@ -48,6 +48,7 @@ BDF: Final = Kind(
     ),
     derived=(Derived("fiscal_year", "BIGINT", "year - 1", upstream="exercice_bdf"),),
     company="siren",
+    time="closing_date",
     warnings=(
         *siren_warnings(),
         Check("closed_after_its_year", "closing_date", "year(closing_date) > year"),

@@ -39,6 +39,7 @@ def _kind(
     *,
     rejects: tuple[Check, ...] = (),
     skips: tuple[Check, ...] = (),
+    time: str = "closing_date",
 ) -> Kind:
     return Kind(
         name=name,
@@ -48,6 +49,7 @@ def _kind(
         delivered_as=(f"*{name}*.csv", f"*{name}*.txt"),
         layouts=(Layout("2022", _DIALECT, fields),),
         company="siren",
+        time=time,
         rejects=rejects,
         skips=skips,
     )
@@ -134,6 +136,7 @@ JUDGMENTS: Final = _kind(
         Check("plan_after_a_judgment", "nature", f"nature IN ({_list(_PLANS)})"),
         Check("unknown_code", "nature", f"nature NOT IN ({_list(_JUDGMENTS_KEPT)})"),
     ),
+    time="judged",
 )
 
 DGFIP: Final = (AF, INDMAP, JUDGMENTS, RATIOS_DIRCO)

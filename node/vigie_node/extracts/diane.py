@@ -108,5 +108,6 @@ DIANE: Final = Kind(
         ),
     ),
     company="siren",
+    time="closing_date",
     warnings=siren_warnings(),
 )  # fmt: skip

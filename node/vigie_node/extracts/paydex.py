@@ -56,6 +56,7 @@ PAYDEX_DELAYS: Final = Kind(
         Derived("late_share_90", "DOUBLE", _share("note_90")),
     ),
     company="siren",
+    time="value_date",
     warnings=(
         *siren_warnings(),
         Check("clipped", "note_30", "note_30 NOT BETWEEN 0 AND 100"),
