@@ -138,13 +138,14 @@ def show(report: Report) -> None:
         console.show(f"  {report.rows} rows will be sent, made from the valid ones")
     for rule, rows in report.rules.most_common():
         console.show(f"  rejected or skipped: {rule}: {rows}")
-    for finding in report.shown() if report.extract or not report.made_from else ():
+    # Where the rejected rows of a dataset made from extracts stand is told with the extracts.
+    for finding in [] if report.made_from else report.shown():
         console.show(
             f"    {finding.file}, line {finding.line}, column {finding.column or '(row)'}: {finding.rule}, "
             f"cell like {finding.shape or '-'}"
         )
-    if report.rejected > SHOWN:
-        console.show(f"    … and {report.rejected - SHOWN} more; the saved report (--report) and --json list them all")
+    if report.rejected > SHOWN and not report.made_from:
+        console.show(f"    … and {report.rejected - SHOWN} more; the saved report and --json list them all")
     for warning, rows in report.warnings.most_common():
         console.show(f"  warning: {warning}: {rows}")
     for note in report.notes:
