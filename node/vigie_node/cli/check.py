@@ -75,7 +75,7 @@ def check_files(
         say_unnamed(delivery)
         place = report or (Path("vigie-report") if reports is None else reports / f"{asked.month:%Y-%m}-check")
         for written in save(delivery.reports, place):
-            console.say(f"the whole report: {written}")
+            (console.say if as_json else console.show)(f"the whole report: {written}")
         beyond = [said for one in delivery.reports if (said := too_many(one, convention))]
     if beyond:
         raise ExtractError(
