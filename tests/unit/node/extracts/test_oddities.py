@@ -3,12 +3,10 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from vigie.errors import ExtractError
-from vigie_node.extracts.kind import Kind
 from vigie_node.extracts.reading import Reading, read
 from vigie_node.extracts.registry import KINDS
 from vigie_node.extracts.sources import TextSource
@@ -26,7 +24,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def given(workspace: Workspace, kind: str, *texts: str) -> Reading:
     sources = [source(text.encode(), f"{number}.csv") for number, text in enumerate(texts)]
-    return read(cast("Kind", KINDS[kind]), sources, workspace)
+    return read(KINDS[kind], sources, workspace)
 
 
 def source(content: bytes, name: str) -> TextSource:
