@@ -119,6 +119,7 @@ def words_command(
         if not typer.confirm(f"are all {len(sheets)} sheets written down and compared with the screen?", err=True):
             console.say("not recorded: `vigie convention sign` will ask again")
             return
+        console.say("clear this terminal now, its history too")
     with Keyring.changing(keyring, passphrase) as changed:
         changed.record_words([one for one, _ in seeds if one in dict(changed.seeds())], utc_now())
     console.say(f"recorded in {keyring.name}: the words of {', '.join(one for one, _ in seeds)} are kept")
