@@ -285,6 +285,7 @@ def test_a_keyring_of_before_the_record_opens_and_a_false_record_does_not() -> N
     fields = partner()._fields()
     del fields["words"]
     assert len(Keyring(module._check_fields(json.dumps(fields).encode())).unwritten()) == 5
-    for wrong in ([], {"oprf": 1}, "oprf", {"oprf": None}):
+    records: tuple[object, ...] = ([], {"oprf": 1}, "oprf", {"oprf": None})
+    for wrong in records:
         with pytest.raises(StateError):
             module._check_fields(json.dumps(fields | {"words": wrong}).encode())
