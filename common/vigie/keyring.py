@@ -7,11 +7,14 @@ part of a message, a log line or the text form of an object.
 
 import base64
 import binascii
+import fcntl
 import json
+import os
 import re
 import secrets
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -75,6 +78,9 @@ class Keyring:
         self._seeds: dict[str, bytes] = {use: bytes.fromhex(seed) for use, seed in fields["seeds"].items()}
         self._announced: set[int] = set(fields["epochs"])
         self._tls: tuple[str, str] = (fields["tls"]["key"], fields["tls"]["certificate"])
+        # A keyring that was made before words were asked about has no record of them.
+        self._words: dict[str, str] = dict(fields.get("words", {}))
+        self._stretching: tuple[int, int] = _COSTS["moderate"]
 
     def __repr__(self) -> str:
         return f"<Keyring of {self.member} for {self.convention_id}: {', '.join([*sorted(self._seeds), 'tls'])}>"
@@ -125,15 +131,16 @@ class Keyring:
         keyring.card()  # refuses what could not be published, before anything is written
         return keyring
 
-    def save(self, path: Path, passphrase: str, *, cost: Cost = "moderate") -> None:
+    def save(self, path: Path, passphrase: str, *, cost: Cost | None = None) -> None:
         """Write the file, whole or not at all, readable by its owner only.
 
         Args:
             path: where; replaced when it is there.
             passphrase: what opens it.
-            cost: ``moderate`` (256 MiB, about a second) for real keys, ``interactive`` (64 MiB) for demonstrations.
+            cost: ``moderate`` (256 MiB, about a second) for real keys, ``interactive`` (64 MiB) for demonstrations; by
+                default what the file was that it was loaded from, and ``moderate`` for a new one.
         """
-        operations, memory = _COSTS[cost]
+        operations, memory = _COSTS[cost] if cost else self._stretching
         salt = secrets.token_bytes(pwhash.argon2id.SALTBYTES)
         header = rfc8785.dumps({"kdf": "argon2id", "memory": memory, "operations": operations, "salt": salt.hex()})
         box = secret.SecretBox(_derive(passphrase, salt, operations, memory))
@@ -163,7 +170,51 @@ class Keyring:
                 "the keyring does not open with this passphrase",
                 hint="check the passphrase; if it is right, the file is damaged: restore it from a copy",
             ) from error
-        return cls(_check_fields(opened))
+        keyring = cls(_check_fields(opened))
+        keyring._stretching = operations, memory
+        return keyring
+
+    @classmethod
+    @contextmanager
+    def changing(cls, path: Path, passphrase: str) -> Iterator["Keyring"]:
+        """Open a keyring file to change it: what the block did is saved after it, and nothing when it raises.
+
+        Nobody else changes the file meanwhile this way: a seed that was forgotten must not come back by an older copy.
+
+        Raises:
+            Missing, Malformed, WrongPassphrase: as :meth:`load`.
+        """
+        try:
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Missing(f"there is no keyring at {path}", hint="make one with: vigie member init") from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            keyring = cls.load(path, passphrase)
+            yield keyring
+            keyring.save(path, passphrase)
+        finally:
+            os.close(folder)
+
+    def seeds(self) -> tuple[tuple[str, bytes], ...]:
+        """Use and seed of everything that has one, in the order in which words are written down: most needed first."""
+        order = ("oprf", "signing", "witness", "sealing", "log", "host", "operator")
+        uses = [use for use in order if use in self._seeds] + [f"epoch/{epoch}" for epoch in self.epochs()]
+        return tuple((use, self._seeds[use]) for use in uses)
+
+    def unwritten(self) -> tuple[str, ...]:
+        """Uses whose seeds nobody has said to be written down as words, in the order of :meth:`seeds`."""
+        return tuple(use for use, _ in self.seeds() if use not in self._words)
+
+    def record_words(self, uses: Sequence[str], now: datetime) -> None:
+        """Record that the words of these seeds are kept on paper. :meth:`save` makes it last.
+
+        Raises:
+            Missing: there is no seed for a use.
+        """
+        for use in uses:
+            self._seed(use)
+            self._words[use] = now.strftime("%Y-%m-%d")
 
     def signer(self, use: str = "signing") -> Signer:
         """The signer ``<member>/<use>`` for ``signing``, ``host`` or ``operator``.
@@ -238,11 +289,14 @@ class Keyring:
     def forget_epoch(self, epoch: int) -> None:
         """Delete an epoch's seed: all its lots are withdrawn for good, wherever copies are. :meth:`save` makes it last.
 
+        Words on paper are a copy of the seed: until they are destroyed too, nothing is withdrawn for good.
+
         Raises:
             Missing: there is none.
         """
         self._seed(f"epoch/{epoch}")
         del self._seeds[f"epoch/{epoch}"]
+        self._words.pop(f"epoch/{epoch}", None)
 
     def rotate_tls(self, now: datetime) -> None:
         """Replace the TLS key and certificate; the convention must then be told the new one."""
@@ -289,6 +343,7 @@ class Keyring:
             "epochs": sorted(self._announced),
             "seeds": {use: seed.hex() for use, seed in self._seeds.items()},
             "tls": {"key": self._tls[0], "certificate": self._tls[1]},
+            "words": dict(self._words),
         }
 
 
@@ -327,6 +382,8 @@ def _check_fields(opened: bytes) -> Mapping[str, Any]:
         for use, seed in fields["seeds"].items():
             if len(bytes.fromhex(seed)) != (32 if _EPOCH.fullmatch(use) else _SEEDS[use]):
                 raise ValueError("wrong length")
+        if not all(isinstance(day, str) for day in fields.get("words", {}).values()):
+            raise ValueError("not a record of words")
         check_names(fields["member"], fields["organisation"], fields["roles"])
     except (ValueError, TypeError, LookupError, AttributeError, Malformed) as error:
         # The passphrase opened it, so this program or a newer one wrote it.

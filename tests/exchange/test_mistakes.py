@@ -77,7 +77,7 @@ def prepare(scene: Scene, data: Path) -> None:
     scene.type("acoss", f"vigie convention draft --terms terms.toml {CARDS} --output unsigned.note")
     scene.type("acoss", f"vigie convention draft --terms ended.toml {CARDS} --output ended.note")
     for name in (*PARTNERS, AUDITOR):
-        scene.type(name, f"vigie convention sign ended.note --keyring members/{name}/keyring.vigie")
+        scene.type(name, f"vigie convention sign ended.note --words-kept --keyring members/{name}/keyring.vigie")
 
 
 def explained(said: str, words: str) -> None:
@@ -167,6 +167,9 @@ def test_a_hub_operator(scene: Scene, mistake: str) -> None:
 SIGNATORY_MISTAKES = {
     "signed before": (
         5, "vigie convention sign convention.note --keyring members/acoss/keyring.vigie", "who has not signed yet",
+    ),
+    "words to no terminal": (
+        2, "vigie member words --keyring members/acoss/keyring.vigie", "the words are shown at a terminal only",
     ),
     "edited after signing": (4, "vigie convention verify edited.note", "does not fit this text"),
     "not signed by all": (4, "vigie convention verify unsigned.note", "lacks the signature of acoss"),

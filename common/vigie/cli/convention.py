@@ -6,6 +6,7 @@ each further ``sign`` adds one line. Nothing here trusts a file: everything is r
 
 import fcntl
 import os
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -117,28 +118,24 @@ def sign_command(
     file: File,
     keyring: Annotated[Path, typer.Option("--keyring", help="The signatory's keyring.")],
     amends: Amends = None,
+    words_kept: Annotated[
+        bool, typer.Option("--words-kept", help="Say that the words of the keyring's seeds are in a safe.")
+    ] = False,
     passphrase_fd: Annotated[
         int | None, typer.Option("--passphrase-fd", help="File descriptor to read the passphrase from.")
     ] = None,
 ) -> None:
     """Add one signatory's signature to a convention, in place."""
-    keys = Keyring.load(keyring, read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: "))
+    passphrase = read_passphrase(passphrase_fd, f"passphrase of {keyring.name}: ")
+    keys = Keyring.load(keyring, passphrase)
     signer = signing_key(keys)
+    _check_due(_open(file, amends), signer.verifier)
+    unwritten = keys.unwritten()
+    if unwritten and not words_kept:
+        _ask_about_words(keyring, unwritten)
     with _alone(file):
         opened = _open(file, amends)
-        found = opened.signatures
-        if signer.verifier in found.signed:
-            raise Refused(
-                "signature", expected="a signatory who has not signed yet", found=signer.verifier.name,
-                hint="nothing is left to do here: send the file on to whoever has not signed",
-            )  # fmt: skip
-        if signer.verifier not in found.missing:
-            raise Refused(
-                "signatory",
-                expected=f"one of the keys {', '.join(_called((*found.signed, *found.missing)))}",
-                found=f"{signer.verifier.name} ({signer.verifier.key_id.hex()})",
-                hint="is this the keyring whose card was used for the draft?",
-            )
+        _check_due(opened, signer.verifier)
         if opened.signed is None:
             signed = statement.sign_text(statement.convention_text(opened.text), [signer])
         else:
@@ -147,6 +144,8 @@ def sign_command(
     missing = _called(signatures(signed, opened.convention, opened.amended).missing)
     console.say(f"{signer.verifier.name} signed {opened.convention.id}, version {opened.convention.version}")
     console.say(f"still to sign: {', '.join(missing)}" if missing else "every signatory has signed")
+    if unwritten:
+        _record_words(keyring, passphrase, unwritten)
 
 
 @app.command("verify")
@@ -201,6 +200,51 @@ def show_command(
         )
     for line in lines:
         console.show(line)
+
+
+def _check_due(opened: Opened, key: VerifierKey) -> None:
+    """Refuse a key that has signed already, or that need not sign."""
+    found = opened.signatures
+    if key in found.signed:
+        raise Refused(
+            "signature", expected="a signatory who has not signed yet", found=key.name,
+            hint="nothing is left to do here: send the file on to whoever has not signed",
+        )  # fmt: skip
+    if key not in found.missing:
+        raise Refused(
+            "signatory",
+            expected=f"one of the keys {', '.join(_called((*found.signed, *found.missing)))}",
+            found=f"{key.name} ({key.key_id.hex()})",
+            hint="is this the keyring whose card was used for the draft?",
+        )
+
+
+def _ask_about_words(keyring: Path, uses: Sequence[str]) -> None:
+    """Ask whether the words of seeds are in a safe, before a signature makes others rely on them.
+
+    Raises:
+        InputError: they are not, or there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise InputError(
+            f"nobody has said that the words of {', '.join(uses)} are in a safe, and there is no terminal to ask at",
+            hint=f"vigie member words --keyring {keyring} shows them; once they are in a safe: --words-kept",
+        )
+    console.say("a convention relies on the keys of its members: without its oprf seed nobody makes pseudonyms again,")
+    console.say("and every signatory must agree on a new epoch")
+    if not typer.confirm(f"are the words of {', '.join(uses)} written down and in a safe?", err=True):
+        raise InputError(
+            "the words are not in a safe yet; nothing was signed", hint=f"vigie member words --keyring {keyring}"
+        )
+
+
+def _record_words(keyring: Path, passphrase: str, uses: Sequence[str]) -> None:
+    """Record the answer, so that it is not asked for again at the next amendment."""
+    try:
+        with Keyring.changing(keyring, passphrase) as changed:
+            changed.record_words([use for use, _ in changed.seeds() if use in uses], utc_now())
+    except OSError as error:  # the signature stands
+        console.say(f"{keyring} cannot be written ({error.strerror}): the words will be asked about again")
 
 
 def _open(file: Path, amends: Sequence[Path] | None) -> Opened:

@@ -133,7 +133,8 @@ class Story:
         ]
         self.run(["vigie", "convention", "draft", "--terms", str(terms), *cards, "--output", str(self.convention)])
         for name in (*PARTNERS, AUDITOR):
-            self.run(["vigie", "convention", "sign", str(self.convention), "--keyring", self._keyring(name)], name)
+            keys = ["--keyring", self._keyring(name), "--words-kept"]
+            self.run(["vigie", "convention", "sign", str(self.convention), *keys], name)
         self.run(["vigie", "convention", "verify", str(self.convention)])
 
     def _keyring(self, name: str) -> str:

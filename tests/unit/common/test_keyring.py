@@ -2,6 +2,7 @@ import base64
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -219,3 +220,72 @@ def test_a_passphrase_comes_from_one_place_and_never_from_two(monkeypatch: pytes
         read_passphrase(None, "?", confirm=True)
     with pytest.raises(ConfigError, match="twice"):
         read_passphrase(0, "?")
+
+
+# -- changing a file, and the record of words ---------------------------------------------------------------------
+
+
+def test_a_change_is_saved_under_the_same_passphrase_and_cost(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    partner().save(path, PHRASE, cost="interactive")
+    header = json.loads(path.read_bytes().split(b"\n")[1])
+    with Keyring.changing(path, PHRASE) as ring:
+        ring.add_epoch(2)
+    assert Keyring.load(path, PHRASE).epochs() == (1, 2)
+    after = json.loads(path.read_bytes().split(b"\n")[1])
+    assert (after["memory"], after["operations"]) == (header["memory"], header["operations"])
+    assert after["salt"] != header["salt"]
+    assert os.listdir(tmp_path) == ["k"]  # noqa: PTH208 - dot files count here
+
+
+def test_a_change_that_fails_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    partner().save(path, PHRASE, cost="interactive")
+    before = path.read_bytes()
+    with pytest.raises(Missing), Keyring.changing(path, PHRASE) as ring:
+        ring.forget_epoch(1)
+        ring.forget_epoch(1)
+    with pytest.raises(WrongPassphrase), Keyring.changing(path, "another phrase"):
+        pass
+    assert path.read_bytes() == before
+    for nothing in (tmp_path / "nothing", tmp_path / "nowhere" / "k", path / "k"):
+        with pytest.raises(Missing, match="there is no keyring"), Keyring.changing(nothing, PHRASE):
+            pass
+
+
+def test_two_changes_at_once_are_both_kept(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    partner().save(path, PHRASE, cost="interactive")
+
+    def change(epoch: int) -> None:
+        with Keyring.changing(path, PHRASE) as ring:
+            ring.add_epoch(epoch)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(change, (2, 3, 4)))
+    assert Keyring.load(path, PHRASE).epochs() == (1, 2, 3, 4)
+
+
+def test_the_record_of_words_lasts_and_a_forgotten_seed_loses_it(tmp_path: Path) -> None:
+    ring, path = partner(), tmp_path / "k"
+    everything = ("oprf", "signing", "witness", "sealing", "epoch/1")
+    assert ring.unwritten() == tuple(use for use, _ in ring.seeds()) == everything
+    ring.record_words(["oprf", "epoch/1"], NOW)
+    ring.save(path, PHRASE, cost="interactive")
+    ring = Keyring.load(path, PHRASE)
+    assert ring.unwritten() == ("signing", "witness", "sealing")
+    ring.forget_epoch(1)
+    ring.add_epoch(1)
+    assert ring.unwritten() == ("signing", "witness", "sealing", "epoch/1")
+    with pytest.raises(Missing, match="no key for log"):
+        ring.record_words(["signing", "log"], NOW)
+
+
+def test_a_keyring_of_before_the_record_opens_and_a_false_record_does_not() -> None:
+    fields = partner()._fields()
+    del fields["words"]
+    assert len(Keyring(module._check_fields(json.dumps(fields).encode())).unwritten()) == 5
+    records: tuple[object, ...] = ([], {"oprf": 1}, "oprf", {"oprf": None})
+    for wrong in records:
+        with pytest.raises(StateError):
+            module._check_fields(json.dumps(fields | {"words": wrong}).encode())

@@ -159,7 +159,7 @@ def test_each_signatory_adds_a_line_until_it_is_complete(vigie: Vigie, world: Wo
     for place, name in enumerate(SIGNATORIES):
         verified = vigie("convention", "verify", draft)
         assert verified.code == 4 and verified.out.count("MISSING") == len(SIGNATORIES) - place
-        done = vigie("convention", "sign", draft, "--keyring", world.keyring_path(name))
+        done = vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path(name))
         assert done.code == 0
         left = SIGNATORIES[place + 1 :]
         assert all(f"{other}/signing" in done.err for other in left) and ("every signatory" in done.err) == (not left)
@@ -170,9 +170,9 @@ def test_each_signatory_adds_a_line_until_it_is_complete(vigie: Vigie, world: Wo
 
 
 def test_sign_refuses_twice_and_leaves_the_file(vigie: Vigie, world: World, draft: Path) -> None:
-    assert vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss")).code == 0
+    assert vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss")).code == 0
     before = draft.read_bytes()
-    done = vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss"))
+    done = vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss"))
     assert done.code == 5 and "not signed yet" in done.err and draft.read_bytes() == before
 
 
@@ -184,7 +184,7 @@ def test_sign_refuses_a_foreign_key_and_leaves_the_file(vigie: Vigie, world: Wor
         path = world.folder / "foreign" / "keyring.vigie"
         save_cheaply(Keyring.create(name, "X", ["partner"], world.convention.id, now=world.now), path, PASSPHRASE)
     before = draft.read_bytes()
-    done = vigie("convention", "sign", draft, "--keyring", path)
+    done = vigie("convention", "sign", draft, "--words-kept", "--keyring", path)
     assert done.code in (5, 6) and draft.read_bytes() == before
 
 
@@ -193,18 +193,18 @@ def test_sign_refuses_a_draft_that_is_none_or_was_changed_after_signing(
 ) -> None:
     text = draft.read_bytes()
     draft.write_bytes(text.replace(b"approvals = 2", b"approvals = 9"))
-    assert vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss")).code == 3
+    assert vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss")).code == 3
     draft.write_bytes(text)
-    assert vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss")).code == 0
+    assert vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss")).code == 0
     changed = draft.read_bytes().replace(b"approvals = 2", b"approvals = 1")
     draft.write_bytes(changed)
-    done = vigie("convention", "sign", draft, "--keyring", world.keyring_path("travail"))
+    done = vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("travail"))
     assert done.code == 4 and "does not fit" in done.err and draft.read_bytes() == changed
 
 
 def test_sign_takes_a_draft_that_has_its_first_line_already(vigie: Vigie, world: World, draft: Path) -> None:
     draft.write_bytes(b"vigie/convention/v1\n" + draft.read_bytes())
-    assert vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss")).code == 0
+    assert vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss")).code == 0
     assert statement.parse(draft.read_bytes()).digest == world.chain.digest
 
 
@@ -213,7 +213,7 @@ def test_sign_does_not_open_with_a_wrong_passphrase(
 ) -> None:
     monkeypatch.setenv("VIGIE_PASSPHRASE", "not the passphrase")
     before = draft.read_bytes()
-    assert vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss")).code == 2
+    assert vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss")).code == 2
     assert draft.read_bytes() == before
 
 
@@ -268,7 +268,14 @@ def test_an_amendment_is_signed_by_all_and_verified_with_what_it_amends(vigie: V
     for name in SIGNATORIES:
         assert vigie("convention", "verify", output, "--amends", world.convention_path).code == 4
         signed = vigie(
-            "convention", "sign", output, "--keyring", world.keyring_path(name), "--amends", world.convention_path
+            "convention",
+            "sign",
+            output,
+            "--words-kept",
+            "--keyring",
+            world.keyring_path(name),
+            "--amends",
+            world.convention_path,
         )
         assert signed.code == 0
     assert vigie("convention", "verify", output, "--amends", world.convention_path).code == 0
@@ -282,10 +289,28 @@ def test_an_amendment_needs_the_one_who_leaves(vigie: Vigie, world: World) -> No
     setting = f"convention.signatories={json.dumps(staying)}"
     assert vigie("convention", "amend", world.convention_path, "--set", setting, "--output", output).code == 0
     for name in staying:
-        vigie("convention", "sign", output, "--keyring", world.keyring_path(name), "--amends", world.convention_path)
+        vigie(
+            "convention",
+            "sign",
+            output,
+            "--words-kept",
+            "--keyring",
+            world.keyring_path(name),
+            "--amends",
+            world.convention_path,
+        )
     done = vigie("convention", "verify", output, "--amends", world.convention_path)
     assert done.code == 4 and "auditeur/signing" in done.err
-    vigie("convention", "sign", output, "--keyring", world.keyring_path("auditeur"), "--amends", world.convention_path)
+    vigie(
+        "convention",
+        "sign",
+        output,
+        "--words-kept",
+        "--keyring",
+        world.keyring_path("auditeur"),
+        "--amends",
+        world.convention_path,
+    )
     assert vigie("convention", "verify", output, "--amends", world.convention_path).code == 0
 
 
@@ -297,7 +322,7 @@ def test_amend_refuses_and_writes_nothing(vigie: Vigie, world: World, setting: s
 
 
 def test_amend_refuses_what_is_not_wholly_signed(vigie: Vigie, world: World, draft: Path) -> None:
-    vigie("convention", "sign", draft, "--keyring", world.keyring_path("acoss"))
+    vigie("convention", "sign", draft, "--words-kept", "--keyring", world.keyring_path("acoss"))
     output = world.folder / "second.toml"
     done = vigie("convention", "amend", draft, "--output", output)
     assert done.code == 4 and not output.exists()
