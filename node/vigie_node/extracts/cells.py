@@ -19,12 +19,14 @@ class Cell:
         type: SQL type of the value.
         parse: SQL of the value, given the SQL of the text.
         wanted: what a cell should look like, for a hint.
+        repeats: the same few values stand in many rows and are dear to parse: each is parsed once a block.
     """
 
     name: str
     type: str
     parse: Callable[[str], str]
     wanted: str
+    repeats: bool = False
 
     @property
     def rule(self) -> str:
@@ -148,7 +150,7 @@ CENTIMES: Final = Cell(
 FLAG: Final = Cell("flag", "BOOLEAN", _when("[01]", "{x} = '1'"), "0 or 1")
 TRUTH: Final = Cell("truth", "BOOLEAN", _when("(?i)true|false", "lower({x}) = 'true'"), "true or false")
 ISO_DATE: Final = Cell(
-    "date", "DATE", _when("[0-9]{4}-[0-9]{2}-[0-9]{2}", _strptime("%Y-%m-%d")), "a day as YYYY-MM-DD"
+    "date", "DATE", _when("[0-9]{4}-[0-9]{2}-[0-9]{2}", _strptime("%Y-%m-%d")), "a day as YYYY-MM-DD", repeats=True
 )
 ISO_DATE_OR_TIME: Final = Cell(
     "date",
@@ -158,29 +160,41 @@ ISO_DATE_OR_TIME: Final = Cell(
         "CAST(try_strptime(left({x}, 10), '%Y-%m-%d') AS DATE)",
     ),
     "a day as YYYY-MM-DD, with or without a time of day",
+    repeats=True,
 )
 URSSAF_DATE: Final = Cell(
     "urssaf_date",
     "DATE",
     _when("[0-9]{6,7}", "CAST(try_strptime(CAST(CAST({x} AS INTEGER) + 19000000 AS VARCHAR), '%Y%m%d') AS DATE)"),
     "a day as AAMMJJ or 1AAMMJJ: 990612 is 12 June 1999, 1160318 is 18 March 2016",
+    repeats=True,
 )
-COMPACT_DATE: Final = Cell("compact_date", "DATE", _when("[0-9]{8}", _strptime("%Y%m%d")), "a day as YYYYMMDD")
+COMPACT_DATE: Final = Cell(
+    "compact_date", "DATE", _when("[0-9]{8}", _strptime("%Y%m%d")), "a day as YYYYMMDD", repeats=True
+)
 FRENCH_DATE: Final = Cell(
-    "french_date", "DATE", _when("[0-9]{2}/[0-9]{2}/[0-9]{4}", _strptime("%d/%m/%Y")), "a day as DD/MM/YYYY"
+    "french_date",
+    "DATE",
+    _when("[0-9]{2}/[0-9]{2}/[0-9]{4}", _strptime("%d/%m/%Y")),
+    "a day as DD/MM/YYYY",
+    repeats=True,
 )
-NAMED_DATE: Final = Cell("named_date", "DATE", _named_date, "a day as DDMMMYYYY, month in English or French: 31DEC2014")
+NAMED_DATE: Final = Cell(
+    "named_date", "DATE", _named_date, "a day as DDMMMYYYY, month in English or French: 31DEC2014", repeats=True
+)
 URSSAF_PERIOD: Final = Cell(
     "urssaf_period",
     "STRUCT(start DATE, stop DATE, regular BOOLEAN)",
     _period,
     "YYYYQM or YYQM, M the month of quarter Q: 201712 is February 2017, 201710 the first quarter, 201762 the year",
+    repeats=True,
 )
 PERIOD_OF_TIMES: Final = Cell(
     "period",
     "STRUCT(start DATE, stop DATE, regular BOOLEAN)",
     _period_of_times,
     "two days with times of day, joined by a hyphen: 1999-10-01 00:00:00-2000-01-01 00:00:00",
+    repeats=True,
 )
 ACTIVITY: Final = Cell("activity", "VARCHAR", _when("[0-9]{2}[.][0-9]{2}[A-Z]", "{x}"), "an activity code, as 62.02A")
 PAYDEX: Final = Cell("paydex", "VARCHAR", _when("[0-9]{3}", "{x}"), "a paydex of three digits, leading zeros kept")

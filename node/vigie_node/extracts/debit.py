@@ -76,8 +76,7 @@ DEBIT: Final = Kind(
         Derived(
             "counted_from",
             "DATE",
-            "CASE WHEN day(treated) <= 20 THEN date_trunc('month', treated) "
-            "ELSE date_trunc('month', treated) + INTERVAL 1 MONTH END",
+            "CASE WHEN day(treated) <= 20 THEN treated - CAST(day(treated) - 1 AS INTEGER) ELSE last_day(treated) + 1 END",
             upstream="période_prise_en_compte",
         ),
         Derived(

@@ -17,6 +17,10 @@ ACCOUNTS: Final = "account_sirets"
 """Table of the workspace with the SIRET of an account over time: account, siret, since (inclusive), until (exclusive)."""
 
 
+_REPEATED: Final = 4
+"""Rows for each value of a column, on average, from which on it pays to type each value once."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """What became of a block: counts, (rule, column) of what was left out, and the rejected rows' places."""
@@ -84,6 +88,7 @@ class Judge:
         self._query = ""
         self._rules: list[_Rule] = []
         self._asked_of: tuple[pa.Schema, tuple[str, ...], bool, frozenset[str]] | None = None
+        self._repeating = {one.name for one in layout.fields if one.cell.repeats}
         self._lenient = [one for one in layout.fields if one.lenient]
         self._filled: Counter[str] = Counter()
 
@@ -119,15 +124,39 @@ class Judge:
         if self._reshape is not None:
             rows = self._reshape(RawRows(rows.cells.rename_columns(self._header), rows.lines, rows.padded))
             header = [plain(one) for one in rows.cells.column_names]
-        self._prepare(rows.cells.schema, tuple(header), padded=rows.padded, sound=rows.sound)
         cells = rows.cells.rename_columns([f"c{at}" for at in range(len(header))])
-        self._connection.register("block", cells.append_column("line", rows.lines))
+        cells = self._with_repeated(cells.append_column("line", rows.lines), header, padded=rows.padded)
+        self._prepare(cells.schema, tuple(header), padded=rows.padded, sound=rows.sound)
+        self._connection.register("block", cells)
         try:
             if self._kind.whole_line:
                 return self._settle_lines(name, number, lines, rows)
             return self._settle_rows(name, number, rows.cells.num_rows, rows)
         finally:
             self._connection.unregister("block")
+
+    def _with_repeated(self, cells: pa.Table, header: list[str], *, padded: bool) -> pa.Table:
+        """Add, as ``typed_<field>``, the columns whose values repeat, each of the values typed once."""
+        for one in self._layout.fields:
+            place = one.found_in(header) if one.name in self._repeating else None
+            if place is None or not pa.types.is_string(cells.schema.field(place).type):
+                continue
+            encoded = cells.column(place).combine_chunks().dictionary_encode()
+            if isinstance(encoded, pa.ChunkedArray) or len(encoded.dictionary) * _REPEATED > len(encoded):
+                self._repeating.discard(one.name)
+                continue
+            values = pa.table({"c0": encoded.dictionary, "place": pa.array(range(len(encoded.dictionary)), pa.int32())})
+            self._connection.register("repeated", values)
+            raw = _raw(0, pa.string(), padded=padded)
+            try:
+                typed = self._connection.sql(
+                    f"SELECT {one.cell.parse('trimmed')} FROM (SELECT place, {raw} AS trimmed FROM repeated) ORDER BY place"
+                ).to_arrow_table()
+            finally:
+                self._connection.unregister("repeated")
+            column = typed.column(0).combine_chunks().take(encoded.indices)
+            cells = cells.append_column(f"typed_{one.name}", column)
+        return cells
 
     def _settle_rows(self, name: str, number: int, lines: int, block: RawRows) -> Judged:
         """Nearly all blocks are sound: their rows go in by one query, and only the others are judged a second time."""
@@ -223,7 +252,8 @@ class Judge:
                 typed.append(f'c{place} AS "{one.name}"')
                 continue
             raw.append(f'{_raw(place, kind, padded=padded)} AS "raw_{one.name}"')
-            typed.append(f'{_typed(one, place, kind)} AS "{one.name}"')
+            known = f"typed_{one.name}" in schema.names
+            typed.append(f'{f"typed_{one.name}" if known else _typed(one, place, kind)} AS "{one.name}"')
         own = {one.name for one in self._layout.fields}
         derived = {one.name for one in self._kind.derived}
         typed += [

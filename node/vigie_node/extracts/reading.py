@@ -6,7 +6,9 @@ is valid stands in the table named after the kind, with ``file`` and ``line``; w
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final
@@ -131,7 +133,17 @@ def _read_one(reading: Reading, source: Source, number: int, perimeter: str) -> 
     layout = text_layout(reading.kind, source.name, source.head())
     with source.open() as stream:
         lines = Lines(source.name, stream, layout.dialect)
-        _judge_all(reading, source.name, number, layout, lines.header, lines.blocks(), perimeter)
+        with closing(_ahead(lines.blocks())) as blocks:
+            _judge_all(reading, source.name, number, layout, lines.header, blocks, perimeter)
+
+
+def _ahead(blocks: Iterator[Block]) -> Generator[Block, None, None]:
+    """Cut the next block in a thread of its own while the one before is judged; the thread has ended when this has."""
+    with ThreadPoolExecutor(1, "extracts-ahead") as thread:
+        coming = thread.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = thread.submit(next, blocks, None)
+            yield block
 
 
 def _judge_all(
