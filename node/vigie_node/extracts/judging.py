@@ -119,7 +119,6 @@ class Judge:
             name: of the source, for the findings.
             number: of the source.
         """
-        lines = len(rows.lines)
         header = self._names
         if self._reshape is not None:
             rows = self._reshape(RawRows(rows.cells.rename_columns(self._header), rows.lines, rows.padded))
@@ -129,8 +128,6 @@ class Judge:
         self._prepare(cells.schema, tuple(header), padded=rows.padded, sound=rows.sound)
         self._connection.register("block", cells)
         try:
-            if self._kind.whole_line:
-                return self._settle_lines(name, number, lines, rows)
             return self._settle_rows(name, number, rows.cells.num_rows, rows)
         finally:
             self._connection.unregister("block")
@@ -189,19 +186,6 @@ class Judge:
         cells = ", ".join(f'count("raw_{one.name}")' for one in self._lenient)
         (filled,) = self._connection.execute(f"SELECT {cells} FROM {rows} WHERE rule IS NULL").fetchall()
         self._filled.update({one.name: int(count) for one, count in zip(self._lenient, filled, strict=True)})
-
-    def _settle_lines(self, name: str, number: int, lines: int, block: RawRows) -> Judged:
-        """A line counts once, for the first rule that one of its rows breaks."""
-        # The least of a line's rows by rule: the cell that is shown is the one that the rule is about.
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE judged AS SELECT line, found.rule, found.origin, found.cell FROM (SELECT line, "
-            f"min({{'rule': rule, 'origin': {self._origin()}, 'cell': {self._cell()}}}) AS found FROM ({self._query}) "
-            "WHERE rule IS NOT NULL GROUP BY line)"
-        )
-        ((bad,),) = self._connection.execute("SELECT count(*) FROM judged").fetchall()
-        sound = f"({self._query})" if not bad else f"({self._query}) q ANTI JOIN judged USING (line)"
-        self._insert(sound, number, block)
-        return self._judged(name, lines - int(bad))
 
     def _judged(self, name: str, valid: int) -> Judged:
         """What the table ``judged`` (line, rule, cell) says."""

@@ -207,7 +207,6 @@ class Kind:
         skips: rules that leave a sound row out (not rejected, counted as skipped).
         warnings: rules that are counted and change nothing.
         stock: a new file replaces all earlier data of the kind (*stock*); else it is added (*flux*).
-        whole_line: with a reshaping layout, one bad cell rejects its whole line and rows are counted by line.
         unnested: columns of lists that are kept one row a line, and shown one row an item → name of an item's column;
             items of a row that stand at the same place belong together, and those without the first column are none.
         afterwards: SQL that is run once all sources of the kind have been read.
@@ -231,7 +230,6 @@ class Kind:
     skips: tuple[Check, ...] = ()
     warnings: tuple[Check, ...] = ()
     stock: bool = True
-    whole_line: bool = False
     unnested: tuple[tuple[str, str], ...] = ()
     afterwards: str = ""
     within_perimeter: bool = True

@@ -42,7 +42,7 @@ class Reading:
         findings: the rejected rows.
         files: names of the sources, in order.
         layouts: name of the layout of each source.
-        parsed: rows (or lines, see :attr:`Kind.whole_line`) read; ``valid + rejected + skipped``.
+        parsed: rows read; ``valid + rejected + skipped``.
         rules: rows per (rule, column) that were rejected or skipped.
         warnings: rows per warning.
         absent: optional columns that no source has, by today's names.
