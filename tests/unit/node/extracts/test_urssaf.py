@@ -97,7 +97,7 @@ def test_contributions_are_euros_and_negative_ones_are_kept(workspace: Workspace
     """Section 1.3: regularisations, whole or with a decimal comma."""
     reading = read_lines(workspace, COTISATION, DUES, due(paid="-68231", owed="-21099,50"), due(owed="12.5"))
     assert values(reading, "paid, due") == [(Decimal(-68231), Decimal("-21099.5")), (Decimal(5), Decimal("12.5"))]
-    assert reading.warnings == {"negative_amount:due": 1}
+    assert reading.warnings == {"negative_amount:due": 1, "repeated_key": 1}
 
 
 def test_an_amount_that_is_not_there_is_no_zero(workspace: Workspace) -> None:
