@@ -110,7 +110,8 @@ LOOSE_SIREN: Final = Cell(
     "siren",
     "VARCHAR",
     lambda x: (
-        f"CASE WHEN regexp_full_match({x}, '[0-9]([0-9 \u00a0\u202f]*[0-9])?') "
+        # Nearly all need no mending.
+        f"CASE WHEN regexp_full_match({x}, '[0-9]{{9}}') THEN {x} WHEN regexp_full_match({x}, '[0-9]([0-9 \u00a0\u202f]*[0-9])?') "
         f"AND length(regexp_replace({x}, '[^0-9]', '', 'g')) <= 9 "
         f"THEN lpad(regexp_replace({x}, '[^0-9]', '', 'g'), 9, '0') END"
     ),
