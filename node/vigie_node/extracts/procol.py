@@ -38,6 +38,7 @@ EVENT: Final = Cell(
     "STRUCT(action VARCHAR, stage VARCHAR)",
     _event,
     "an action (liquidation, redressement, sauvegarde) and a stage, joined by _: Solde_procedure_redressement",
+    repeats=True,
 )
 
 PROCOL: Final = Kind(
