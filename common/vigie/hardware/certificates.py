@@ -102,15 +102,36 @@ def check_chain(
     if not chain or chain[-1] != root:
         found = _name(chain[-1]) if chain else "no certificate"
         raise Refused("root", expected=f"{_name(root)} as pinned", found=found)
-    lists = tuple(revocation_lists)
-    ends: list[datetime] = []
     for position, certificate in enumerate(chain):
-        issuer = chain[min(position + 1, len(chain) - 1)]
-        _issued(certificate, issuer)
+        # The root's own signature says nothing that its bytes do not say already.
+        if position + 1 < len(chain):
+            _issued(certificate, chain[position + 1])
         if position:
             _authority(certificate)
         _in_time(certificate, at)
-        ends += [_not_revoked(certificate, issuer, one, at) for one in lists if one.issuer == issuer.subject]
+    return check_revocation(chain, at, revocation_lists)
+
+
+def check_revocation(
+    chain: Sequence[x509.Certificate], at: datetime, revocation_lists: Iterable[x509.CertificateRevocationList]
+) -> datetime | None:
+    """Check that no list of an issuer in a chain, itself checked already, names one of its certificates.
+
+    Returns:
+        the first end of the lists used; none if no list of the chain's issuers was given.
+
+    Raises:
+        BadSignature: a list is not signed by its issuer.
+        Refused: claim ``revocation list`` or ``revocation``.
+        MalformedEvidence: a list cannot be read.
+    """
+    lists = tuple(revocation_lists)
+    ends = [
+        _not_revoked(certificate, issuer, one, at)
+        for certificate, issuer in zip(chain, (*chain[1:], chain[-1]), strict=True)
+        for one in lists
+        if one.issuer == issuer.subject
+    ]
     return min(ends, default=None)
 
 

@@ -24,7 +24,6 @@ from vigie.hardware.model import (
     refuse_generation,
     renewal_notes,
 )
-from vigie.hardware.pins import pinned
 
 _COLLATERAL_LIMIT: Final = 1 << 20
 _TEXTS: Final = ("pck_crl_issuer_chain", "tcb_info_issuer_chain", "tcb_info", "qe_identity_issuer_chain", "qe_identity")
@@ -61,7 +60,7 @@ def verify(platform: str, evidence: bytes, endorsements: Endorsements, at: datet
     ends += [_list_end(collateral, name, at) for name in _LISTS]
     # The library reads these lists too; judged here as well, a revoked key is refused by that name.
     lists = tuple(certificates.load_revocation_list(bytes.fromhex(collateral[name])) for name in _LISTS)
-    certificates.check_chain(quotes.read_chain(quote), pinned("intel-sgx-root.der")[0], at, lists)
+    certificates.check_revocation(quotes.read_chain(quote), at, lists)
     status, advisories = _appraise(evidence[: quote.length], collateral, at)
     generation = str(json.loads(collateral["tcb_info"]).get("fmspc", "")).lower()
     refuse_generation(generation, policy)
