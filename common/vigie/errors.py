@@ -12,6 +12,7 @@
     │   ├── MalformedStatement
     │   ├── MalformedConvention
     │   ├── MalformedSegment
+    │   ├── MalformedEvidence
     │   └── MalformedFrame
     ├── Untrusted               well-formed, but it proves nothing or the wrong thing
     │   ├── BadSignature
@@ -78,6 +79,10 @@ class MalformedConvention(Malformed):
 
 class MalformedSegment(Malformed):
     """An opened segment or result part does not hold what it must."""
+
+
+class MalformedEvidence(Malformed):
+    """A hardware report, quote or attestation document is not laid out as its maker says, or its endorsements are not."""
 
 
 class MalformedFrame(Malformed):
