@@ -118,3 +118,24 @@ def test_no_bytes_raise_anything_but_our_error(data: bytes, encoding: str, lazy:
     assert all(len(row) == len(header) for _, row in rows)
     places = [line for line, _ in rows] + [line for line, _ in broken]
     assert len(set(places)) == len(places)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"1", b";", b'"', b"\r", b"\n", b"\r\n", b'";"', b"1;2\n", b'""']), max_size=40),
+    st.booleans(),
+)
+def test_the_short_way_finds_what_the_long_way_finds(parts: list[bytes], lazy: bool) -> None:
+    class Long(Lines):
+        def _sound_cells(self, data: bytes, raw: object, lines: int) -> None:
+            return None
+
+    data = b"a;b\n" + b"".join(parts)
+    dialect = Dialect(lazy_quotes=lazy)
+    for one, other in zip(
+        Lines("x.csv", io.BytesIO(data), dialect).blocks(),
+        Long("x.csv", io.BytesIO(data), dialect).blocks(),
+        strict=True,
+    ):
+        assert one.rows.cells.to_pylist() == other.rows.cells.to_pylist()
+        assert one.rows.lines.to_pylist() == other.rows.lines.to_pylist() and one.broken == other.broken
