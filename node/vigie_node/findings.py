@@ -11,6 +11,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from vigie_node.handing import Handed
+
 SHAPE_LENGTH: Final = 24
 """Characters of a cell whose shape is kept."""
 
@@ -62,15 +64,19 @@ class Findings:
     def __init__(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         self._connection = connection
         self._name = f'"findings_{name}"'
+        self._view = f'"findings_{name}_added"'
+        self._added = Handed(connection, f"findings_{name}_added")
         self._connection.execute(
             f'CREATE OR REPLACE TABLE {self._name} (file VARCHAR, line BIGINT, "column" VARCHAR, rule VARCHAR, shape VARCHAR)'
         )
 
     def add(self, table: pa.Table) -> None:
         """Add findings given as a table of ``file, line, column, rule, shape``."""
-        self._connection.register("findings_added", table.cast(_SCHEMA))
-        self._connection.execute(f"INSERT INTO {self._name} SELECT * FROM findings_added")
-        self._connection.unregister("findings_added")
+        self._added.show(table.cast(_SCHEMA))
+        try:
+            self._connection.execute(f"INSERT INTO {self._name} SELECT * FROM {self._view}")
+        finally:
+            self._added.release()
 
     def add_all(self, findings: list[Finding]) -> None:
         """Add a few findings."""

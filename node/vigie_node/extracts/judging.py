@@ -12,6 +12,7 @@ from vigie_node.extracts.cells import NATURAL
 from vigie_node.extracts.headers import plain
 from vigie_node.extracts.kind import Check, Field, Kind, Layout, RawRows
 from vigie_node.findings import shape_sql
+from vigie_node.handing import Handed
 
 ACCOUNTS: Final = "account_sirets"
 """Table of the workspace with the SIRET of an account over time: account, siret, since (inclusive), until (exclusive)."""
@@ -89,6 +90,8 @@ class Judge:
         self._rules: list[_Rule] = []
         self._asked_of: tuple[pa.Schema, tuple[str, ...], bool, frozenset[str]] | None = None
         self._repeating = {one.name for one in layout.fields if one.cell.repeats}
+        self._block = Handed(connection, "block")
+        self._values = Handed(connection, "repeated")
         self._lenient = [one for one in layout.fields if one.lenient]
         self._filled: Counter[str] = Counter()
 
@@ -123,34 +126,44 @@ class Judge:
         if self._reshape is not None:
             rows = self._reshape(RawRows(rows.cells.rename_columns(self._header), rows.lines, rows.padded))
             header = [plain(one) for one in rows.cells.column_names]
-        cells = rows.cells.rename_columns([f"c{at}" for at in range(len(header))])
-        cells = self._with_repeated(cells.append_column("line", rows.lines), header, padded=rows.padded)
+        cells = rows.cells.rename_columns([f"c{at}" for at in range(len(header))]).append_column("line", rows.lines)
+        cells = self._with_repeated(self._used(cells, header), header, padded=rows.padded)
         self._prepare(cells.schema, tuple(header), padded=rows.padded, sound=rows.sound)
-        self._connection.register("block", cells)
+        self._block.show(cells)
         try:
             return self._settle_rows(name, number, rows.cells.num_rows, rows)
         finally:
-            self._connection.unregister("block")
+            self._block.release()
+
+    def close(self) -> None:
+        """Take off the database what served to judge, once all rows are."""
+        self._block.remove()
+        self._values.remove()
+
+    def _used(self, cells: pa.Table, header: list[str]) -> pa.Table:
+        """The columns that some field stands in, and the lines."""
+        places = {one.found_in(header) for one in self._layout.fields}
+        return cells.select([f"c{place}" for place in range(len(header)) if place in places] + ["line"])
 
     def _with_repeated(self, cells: pa.Table, header: list[str], *, padded: bool) -> pa.Table:
         """Add, as ``typed_<field>``, the columns whose values repeat, each of the values typed once."""
         for one in self._layout.fields:
             place = one.found_in(header) if one.name in self._repeating else None
-            if place is None or not pa.types.is_string(cells.schema.field(place).type):
+            if place is None or not pa.types.is_string(cells.schema.field(f"c{place}").type):
                 continue
-            encoded = cells.column(place).combine_chunks().dictionary_encode()
+            encoded = cells.column(f"c{place}").combine_chunks().dictionary_encode()
             if isinstance(encoded, pa.ChunkedArray) or len(encoded.dictionary) * _REPEATED > len(encoded):
                 self._repeating.discard(one.name)
                 continue
             values = pa.table({"c0": encoded.dictionary, "place": pa.array(range(len(encoded.dictionary)), pa.int32())})
-            self._connection.register("repeated", values)
+            self._values.show(values)
             raw = _raw(0, pa.string(), padded=padded)
             try:
                 typed = self._connection.sql(
                     f"SELECT {one.cell.parse('trimmed')} FROM (SELECT place, {raw} AS trimmed FROM repeated) ORDER BY place"
                 ).to_arrow_table()
             finally:
-                self._connection.unregister("repeated")
+                self._values.release()
             column = typed.column(0).combine_chunks().take(encoded.indices)
             cells = cells.append_column(f"typed_{one.name}", column)
         return cells
@@ -230,7 +243,7 @@ class Judge:
         raw, typed = [], []
         for one in self._layout.fields:
             place = places[one.name]
-            kind = schema.field(place).type if place is not None else pa.null()
+            kind = schema.field(f"c{place}").type if place is not None else pa.null()
             if place is not None and header[place] in sound:
                 raw.append(f'c{place} AS "raw_{one.name}"')
                 typed.append(f'c{place} AS "{one.name}"')

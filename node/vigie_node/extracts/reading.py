@@ -169,6 +169,7 @@ def _judge_all(
         reading.skipped += judged.skipped
         reading.valid += judged.valid
         parsed += judged.valid + judged.rejected + judged.skipped + len(broken)
+    judge.close()
     reading.parsed += parsed
     reading.warnings += judge.tolerated(number)
     if not parsed:

@@ -137,3 +137,24 @@ def test_a_byte_order_mark_within_a_file_is_content() -> None:
     _, rows, broken = lines('a;b\n1\n\ufeff"é;2\n\ufeff3;4\n'.encode(), Dialect(lazy_quotes=True))
     assert rows == [(3, ['\ufeff"é', "2"]), (4, ["\ufeff3", "4"])]
     assert broken == [(2, "wrong_number_of_fields")]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"1", b";", b'"', b"\r", b"\n", b"\r\n", b'";"', b"1;2\n", b'""']), max_size=40),
+    st.booleans(),
+)
+def test_the_short_way_finds_what_the_long_way_finds(parts: list[bytes], lazy: bool) -> None:
+    class Long(Lines):
+        def _sound_cells(self, data: bytes, raw: object, lines: int) -> None:
+            return None
+
+    data = b"a;b\n" + b"".join(parts)
+    dialect = Dialect(lazy_quotes=lazy)
+    for one, other in zip(
+        Lines("x.csv", io.BytesIO(data), dialect).blocks(),
+        Long("x.csv", io.BytesIO(data), dialect).blocks(),
+        strict=True,
+    ):
+        assert one.rows.cells.to_pylist() == other.rows.cells.to_pylist()
+        assert one.rows.lines.to_pylist() == other.rows.lines.to_pylist() and one.broken == other.broken
