@@ -59,12 +59,6 @@ def test_lazy_quotes_leave_a_quote_inside_a_bare_cell() -> None:
     assert rows == [(2, ['x "y" z', "2"]), (3, ["q", "1"])] and not broken
 
 
-def test_a_carriage_return_within_a_line_is_content_of_a_quoted_cell_and_breaks_every_other() -> None:
-    _, rows, broken = lines(b'a;b\n1\r2;3\r\n4;5\r\n"6\r7";8\n"9";\r"0"\n\r\r\n1;2\n')
-    assert rows == [(3, ["4", "5"]), (4, ["6\r7", "8"]), (7, ["1", "2"])]
-    assert broken == [(2, "stray_carriage_return"), (5, "stray_quote"), (6, "stray_carriage_return")]
-
-
 @pytest.mark.parametrize("odd", [b"", b"1;2;3\n", b"\n", b'"1;2\n', b'1"2;3\n', b'"1"2;3\n', b"1\r2;3\n"])
 def test_a_block_without_an_odd_line_is_cut_as_one_with(odd: bytes) -> None:
     """Sound blocks take a short way; one odd line sends its whole block the long one."""
