@@ -9,7 +9,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +21,8 @@ from vigie.errors import StateError
 
 _PREFIX: Final = "vigie-extracts-"
 _LOCK: Final = "in-use"
+_SPARING: Final = 128_000_000
+"""Bytes of the database in memory while blocks of rows go in; the widest extract gets by with half."""
 
 
 class Workspace:
@@ -35,6 +38,7 @@ class Workspace:
     """
 
     def __init__(self, parent: Path | None = None, *, memory: str = "1GB", threads: int = 2) -> None:
+        self._memory = memory
         try:
             if parent is not None:
                 parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -52,10 +56,27 @@ class Workspace:
                     "autoload_known_extensions": False,
                 },
             )
+            # It is deleted when it is closed: what is not in its file yet need not go there.
+            self.connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         except (OSError, duckdb.Error) as error:
             raise StateError(
                 "the scratch database cannot be made", hint="is there room, and may this account write there?"
             ) from error
+
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """Keep little in memory of what is written meanwhile: rows that go in block by block are not looked at again soon.
+
+        The database would keep them up to its limit, and reading would take the more memory the longer a file is.
+        """
+        ((least,),) = self.connection.execute(
+            f"SELECT least(parse_formatted_bytes(?), {_SPARING})", [self._memory]
+        ).fetchall()
+        self.connection.execute(f"SET memory_limit = '{least}B'")
+        try:
+            yield
+        finally:
+            self.connection.execute(f"SET memory_limit = '{self._memory}'")
 
     def __enter__(self) -> Self:
         return self

@@ -31,3 +31,24 @@ def test_a_folder_that_cannot_be_made_is_our_error(tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         Workspace(tmp_path / "file" / "scratch")
     assert caught.value.hint
+
+
+def limit(workspace: Workspace) -> int:
+    ((found,),) = workspace.connection.execute(
+        "SELECT parse_formatted_bytes(limit_now) FROM (SELECT current_setting('memory_limit') AS limit_now)"
+    ).fetchall()
+    return int(found)
+
+
+@pytest.mark.parametrize("memory, most", [("1GB", 130_000_000), ("64MB", 64_000_000)])
+def test_little_is_kept_in_memory_while_rows_go_in_and_as_much_as_before_afterwards(
+    tmp_path: Path, memory: str, most: int
+) -> None:
+    with Workspace(tmp_path, memory=memory) as workspace:
+        before = limit(workspace)
+        with workspace.sparing():
+            assert 0 < limit(workspace) <= most
+        assert limit(workspace) == before
+        with pytest.raises(ZeroDivisionError), workspace.sparing():
+            raise ZeroDivisionError
+        assert limit(workspace) == before
