@@ -107,14 +107,8 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
     for number, source in enumerate(sources):
         reading.files.append(source.name)
         # One transaction a source: what is written goes straight to the file, and an error leaves nothing half-read.
-        with workspace.sparing():
-            connection.begin()
-            try:
-                _read_one(reading, source, number, perimeter)
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
+        with workspace.sparing(), workspace.whole():
+            _read_one(reading, source, number, perimeter)
     _count_warnings(reading)
     reading.warnings += count_oddities(kind, connection)
     if kind.afterwards:

@@ -64,6 +64,27 @@ class Workspace:
             ) from error
 
     @contextmanager
+    def whole(self) -> Iterator[None]:
+        """One transaction: what is written inside counts as a whole or not at all.
+
+        Raises:
+            StateError: the database could not go on, for want of memory or room.
+        """
+        try:
+            self.connection.begin()
+            try:
+                yield
+            except BaseException:
+                self.connection.rollback()
+                raise
+            self.connection.commit()
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise StateError(
+                f"the scratch database cannot go on ({type(error).__name__})",
+                hint="is there room on the disk of the node's folder, and memory? nothing was sent",
+            ) from error
+
+    @contextmanager
     def sparing(self) -> Iterator[None]:
         """Keep little in memory of what is written meanwhile: rows that go in block by block are not looked at again soon.
 

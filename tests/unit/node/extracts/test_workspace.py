@@ -52,3 +52,24 @@ def test_little_is_kept_in_memory_while_rows_go_in_and_as_much_as_before_afterwa
         with pytest.raises(ZeroDivisionError), workspace.sparing():
             raise ZeroDivisionError
         assert limit(workspace) == before
+
+
+def test_what_is_written_as_a_whole_is_there_or_not_at_all(tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        workspace.connection.execute("CREATE TABLE t (n INTEGER)")
+        with workspace.whole():
+            workspace.connection.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(ValueError, match="a row"), workspace.whole():
+            workspace.connection.execute("INSERT INTO t VALUES (2)")
+            raise ValueError("a row that cannot be read")
+        assert workspace.connection.execute("SELECT n FROM t").fetchall() == [(1,)]
+
+
+def test_a_database_that_cannot_go_on_is_our_error(tmp_path: Path) -> None:
+    with Workspace(tmp_path, memory="24MB", threads=1) as workspace:
+        workspace.connection.execute("SET temp_directory = ''")
+        with pytest.raises(StateError, match="OutOfMemoryException") as caught, workspace.whole():
+            workspace.connection.execute(
+                "CREATE TEMP TABLE t AS SELECT repeat('x', 200) || n AS x FROM range(1000000) r(n)"
+            )
+        assert "room" in (caught.value.hint or "")
