@@ -97,6 +97,7 @@ def read(kind: Kind, sources: Sequence[Source], workspace: Workspace, *, perimet
 
     Raises:
         ExtractError: a source as a whole cannot be used; the message says why, the hint what to do.
+        StateError: the scratch database cannot go on, for want of memory or room.
     """
     connection = workspace.connection
     columns = ", ".join(f'"{name}" {kind_type}' for name, kind_type in kind.stored().items())
