@@ -68,7 +68,7 @@ class SealingPrivateKey:
         """
         return cls(seed)
 
-    def open(self, info: bytes, sealed: bytes) -> bytes:
+    def open(self, info: bytes, sealed: bytes | memoryview) -> bytes:
         """Return what was sealed to this key for the place ``info``.
 
         Raises:

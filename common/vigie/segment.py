@@ -83,7 +83,7 @@ def unpad(plain: bytes) -> bytes:
     return plain[_LENGTH : _LENGTH + length]
 
 
-def segment_id(ciphertext: bytes) -> bytes:
+def segment_id(ciphertext: bytes | memoryview) -> bytes:
     """The id of a sealed part: SHA-256 of its ciphertext, 32 bytes."""
     return hashlib.sha256(ciphertext).digest()
 

@@ -370,6 +370,28 @@ def spawned(environment: Mapping[str, str] = sandbox.ENVIRONMENT) -> Iterator[so
             process.wait(20)
 
 
+def receive_frame(connection: socket.socket, kind: int) -> bytes:
+    """One frame as a host receives it, of that type."""
+    head = exactly(connection, frames.HEAD)
+    assert head[4] == kind
+    return exactly(connection, int.from_bytes(head[:4], "big"))
+
+
+def exactly(connection: socket.socket, length: int) -> bytes:
+    """So many bytes.
+
+    Raises:
+        EOFError: the enclave closed the channel before.
+    """
+    found = bytearray()
+    while len(found) < length:
+        received = connection.recv(length - len(found))
+        if not received:
+            raise EOFError
+        found += received
+    return bytes(found)
+
+
 class _Host:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -378,13 +400,13 @@ class _Host:
     def send(self, **message: Any) -> None:
         control = pb.Control(sequence=self.sent, **message)
         self.sent += 1
-        frames.send(self.connection, frames.CONTROL, control.SerializeToString())
+        self.connection.sendall(frames.encode(frames.CONTROL, control.SerializeToString()))
 
     def send_bulk(self, data: bytes) -> None:
-        self.connection.sendall(len(data).to_bytes(4, "big") + b"\x01" + data)
+        self.connection.sendall(frames.encode(frames.BULK, data))
 
     def receive(self, *wanted: str) -> pb.Control:
-        control = pb.Control.FromString(frames.receive(self.connection, frames.CONTROL))
+        control = pb.Control.FromString(receive_frame(self.connection, frames.CONTROL))
         assert control.sequence == self.received
         self.received += 1
         kind = control.WhichOneof("message")
@@ -394,6 +416,6 @@ class _Host:
         return control
 
     def bulk(self, size: int) -> bytes:
-        data = frames.receive(self.connection, frames.BULK)
+        data = receive_frame(self.connection, frames.BULK)
         assert len(data) == size
         return data

@@ -57,7 +57,7 @@ def play(mode: str, channel: Channel, connection: socket.socket) -> None:
     channel.send(Claim(said.raw))
     leave(mode, "die-after-claim")
     if mode == "refuse":
-        channel.send(Failed("order", "another order", "this one"))
+        channel.send(Failed("order", "an order signed by a hub operator under the current convention", "none"))
         return
     releases = dict.fromkeys(task.partners, NO_RELEASE)
     while not isinstance(message := channel.receive(), Go):

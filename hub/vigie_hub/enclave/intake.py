@@ -156,7 +156,11 @@ def check_go(task: Task, go: Go, claimed: Statement) -> Statement:
     with rule("evidence", "the evidence that was claimed, with the host's signature"):
         judged = judge(go.evidence, task.chain, kind="evidence", current_only=True)
     if judged.statement.digest != claimed.digest:
-        raise Refused("evidence", expected=claimed.digest.hex(), found=judged.statement.digest.hex())
+        raise Refused(
+            "evidence",
+            expected="the evidence that was claimed, with the host's signature",
+            found="the evidence of another enclave",
+        )
     return judged.statement
 
 
@@ -207,7 +211,7 @@ def _read_lot(
         judged = judge(given.statement, chain, kind="lot")
         body: Lot = judged.body
     if judged.statement.digest != digest:
-        raise Refused("lots", expected=f"the lot {digest.hex()}", found=judged.statement.digest.hex())
+        raise Refused("lots", expected=f"the lot that the order names at place {place}", found="another lot")
     with rule("lot", "a receipt that proves the lot's entry in the journal"):
         verify_receipt(Receipt.parse(given.receipt), judged.statement.raw, convention.log_key())
     # The lot may name an older convention: it must still be allowed today.
@@ -217,7 +221,9 @@ def _read_lot(
     found = (body.epoch, body.schema)
     if found != (order.epoch, definition.schema):
         raise Refused(
-            "lot", expected=f"epoch {order.epoch}, schema {definition.schema}", found=f"{found[0]}, {found[1]}"
+            "lot",
+            expected=f"epoch {order.epoch}, schema {definition.schema}",
+            found=f"epoch {found[0]}, schema {found[1]}",
         )
     counts = given.parts_per_bucket
     if len(counts) != convention.buckets or min(counts) < 1 or sum(counts) != len(given.segment_ids):
@@ -246,7 +252,7 @@ def _check_answer(task: Task, answer: PartnerRelease, body: Release, evidence: b
     if (body.partner, body.order) != (answer.partner, task.order_digest):
         raise Refused("release", expected=f"an answer of {answer.partner} to this order", found="to another one")
     if body.evidence != evidence and (body.decision == "released" or body.evidence is not None):
-        raise Refused("release", expected=f"an answer to the evidence {evidence.hex()}", found="to another one")
+        raise Refused("release", expected="an answer to this enclave's evidence", found="to another one")
     if body.decision == "released" and set(body.lots) != own:
         raise Refused("release", expected=f"all lots of {answer.partner} that the order names", found="other lots")
 

@@ -49,10 +49,11 @@ _SEED_BYTES: Final = 32
 
 def serve(file_descriptor: int) -> int:
     """Serve one order over an inherited socket; returns the exit code: 0 for a signed run, 1 for anything else."""
-    warm_up()
-    sandbox.apply(sandbox.SEALED)
     with socket.socket(fileno=file_descriptor) as connection:
+        # Before the seal: it sets the socket's time limits, which the sealed process may not.
         channel = Channel(connection)
+        warm_up()
+        sandbox.apply(sandbox.SEALED)
         try:
             run(channel, clock=utc_now)
         except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
@@ -68,9 +69,9 @@ def run(channel: Channel, *, clock: Clock) -> None:
         MalformedFrame: the host breaks the protocol.
         OSError: the host is gone.
     """
-    begin = channel.receive()
+    begin = channel.receive("begin")
     if not isinstance(begin, Begin):
-        raise MalformedFrame("the first message is not Begin")
+        raise MalformedFrame("another message came than the one that was due")
     task = read_task(begin)
     private = SealingPrivateKey.from_seed(sealing.generate())
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
@@ -78,9 +79,9 @@ def run(channel: Channel, *, clock: Clock) -> None:
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
     channel.send(Claim(claimed.raw))
     answers: list[PartnerRelease] = []
-    while not isinstance(message := channel.receive(), Go):
+    while not isinstance(message := channel.receive("release", "go"), Go):
         if not isinstance(message, PartnerRelease):
-            raise MalformedFrame("a release or Go was due")
+            raise MalformedFrame("another message came than the one that was due")
         answers.append(message)
     signed = check_go(task, message, claimed)
     opened = open_releases(task, answers, signed.digest, private)

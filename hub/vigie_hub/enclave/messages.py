@@ -43,12 +43,12 @@ class Go:
 
 @dataclass(frozen=True)
 class SealedPart:
-    """One sealed segment of a lot, in answer to a fetch."""
+    """One sealed segment of a lot, in answer to a fetch; a view of its content is good until the next part comes."""
 
     lot: int
     bucket: int
     part: int
-    content: bytes
+    content: bytes | memoryview
 
 
 FromHost = Begin | PartnerRelease | Go | SealedPart

@@ -5,7 +5,8 @@ import socket
 import numpy as np
 import pytest
 
-from support.enclave_story import DEMO, MEASUREMENT, Outcome, Story, load, pseudonym_of, spawned
+from support import enclave_story
+from support.enclave_story import DEMO, MEASUREMENT, Outcome, Story, load, pseudonym_of, receive_frame, spawned
 from support.panel import ALL, group
 from support.world import PARTNERS, World
 from vigie import bodies, evidence, sealing, segment, sizes, statement
@@ -127,7 +128,7 @@ def test_each_recipient_gets_what_its_grant_says(outcome: Outcome, story: Story,
 def overheard(story: Story) -> tuple[Outcome, bytes]:
     """A second run of the order, and every byte that the enclave sent in it."""
     seen = bytearray()
-    receive = frames.receive
+    receive = enclave_story.receive_frame
 
     def listening(connection: socket.socket, kind: int) -> bytes:
         payload = receive(connection, kind)
@@ -135,7 +136,7 @@ def overheard(story: Story) -> tuple[Outcome, bytes]:
         return payload
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "receive", listening)
+        patch.setattr(enclave_story, "receive_frame", listening)
         return story.in_process(), bytes(seen)
 
 
@@ -165,8 +166,9 @@ def test_nothing_of_the_data_leaves_in_clear(overheard: tuple[Outcome, bytes], w
 @pytest.mark.parametrize("extra", [{"HOME": "/nowhere"}])
 def test_another_environment_is_told_and_worth_nothing(story: Story, world: World, extra: dict[str, str]) -> None:
     with spawned({**sandbox.ENVIRONMENT, **extra}) as connection:
-        frames.send(connection, frames.CONTROL, pb.Control(begin=story.begin(story.order())).SerializeToString())
-        claim = pb.Control.FromString(frames.receive(connection, frames.CONTROL)).claim
+        message = pb.Control(begin=story.begin(story.order()))
+        connection.sendall(frames.encode(frames.CONTROL, message.SerializeToString()))
+        claim = pb.Control.FromString(receive_frame(connection, frames.CONTROL)).claim
         said = bodies.read(statement.parse(claim.statement, kind="evidence"), Evidence)
         assert said.layers["environment"] == sandbox.FAILED
         assert evidence.level(said, world.convention) == "A0"
@@ -175,6 +177,6 @@ def test_another_environment_is_told_and_worth_nothing(story: Story, world: Worl
 def test_the_process_ends_when_its_host_goes_away() -> None:
     with spawned() as connection:
         connection.shutdown(socket.SHUT_WR)
-        control = pb.Control.FromString(frames.receive(connection, frames.CONTROL))
-        assert control.failed.found == "an error of kind MalformedFrame"
+        control = pb.Control.FromString(receive_frame(connection, frames.CONTROL))
+        assert (control.failed.claim, control.failed.found) == ("channel", "the channel ended")
         assert connection.recv(1) == b""
