@@ -31,8 +31,9 @@ from vigie.sealing import segment_info
 from vigie.statement import Statement
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub.enclave import frames, sandbox
+from vigie_hub.enclave.bounds import Times
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.main import run
+from vigie_hub.enclave.main import answer
 
 MEASUREMENT = b"m" * 32
 DEMO = Path(__file__).parents[1] / "data" / "demo"
@@ -152,6 +153,7 @@ class Story:
         withhold: partners that refuse.
         silent: partners that say nothing.
         spoil_begin, spoil_release, spoil_segment, spoil_go: change a message on its way.
+        host: what puts frames on the socket and takes them off it.
     """
 
     world: World
@@ -166,7 +168,9 @@ class Story:
     spoil_release: Callable[[pb.Release], None] = lambda release: None
     spoil_segment: Callable[[pb.Segment, bytes], bytes] = lambda head, data: data
     spoil_go: Callable[[pb.Go], None] = lambda go: None
+    host: "Callable[[socket.socket], Host]" = field(default_factory=lambda: Host)
     lots: list[MadeLot] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
     sent_evidence: Statement = field(init=False)
 
     def make_lots(self) -> list[MadeLot]:
@@ -269,7 +273,7 @@ class Story:
         Raises:
             EnclaveFailed: it said why it stopped.
         """
-        host = _Host(connection)
+        host = self.host(connection)
         order = self.order()
         host.send(begin=self.begin(order))
         claim = host.receive("claim").claim.statement
@@ -283,7 +287,7 @@ class Story:
         host.send(go=go)
         return self._serve(host, evidence)
 
-    def _serve(self, host: "_Host", evidence: Statement) -> Outcome:
+    def _serve(self, host: "Host", evidence: Statement) -> Outcome:
         parts: dict[str, list[bytes]] = {}
         progress = []
         while True:
@@ -299,7 +303,7 @@ class Story:
             else:
                 return Outcome(evidence, statement.parse(control.done.run, kind="run"), parts, progress)
 
-    def _answer(self, host: "_Host", fetch: pb.Fetch) -> None:
+    def _answer(self, host: "Host", fetch: pb.Fetch) -> None:
         lot = self.lots[fetch.lot]
         for (bucket, part), data in lot.segments.items():
             if fetch.first <= bucket <= fetch.last:
@@ -308,19 +312,17 @@ class Story:
                 host.send(segment=head)
                 host.send_bulk(sent)
 
-    def in_thread(self) -> Outcome:
-        """Play against an enclave in a thread of this process: quick, without its layers."""
+    def in_thread(self, times: Times | None = None) -> Outcome:
+        """Play against an enclave in a thread of this process: quick, without its layers.
+
+        The exit code that the process would have is added to ``codes``.
+        """
         ours, theirs = socket.socketpair()
-        failures: list[BaseException] = []
+        codes = self.codes
 
         def enclave() -> None:
             with theirs:
-                channel = Channel(theirs)
-                try:
-                    run(channel, clock=lambda: self.world.now)
-                except Exception as error:  # noqa: BLE001 -- as in the process: it becomes a word
-                    failures.append(error)
-                    _tell(channel, error)
+                codes.append(answer(Channel(theirs, times), clock=lambda: self.world.now))
 
         thread = threading.Thread(target=enclave)
         thread.start()
@@ -334,15 +336,6 @@ class Story:
         """Play against a real enclave process."""
         with spawned() as connection:
             return self.play(connection)
-
-
-def _tell(channel: Channel, error: Exception) -> None:
-    from vigie_hub.enclave.stopping import failed
-
-    try:
-        channel.send(failed(error))
-    except OSError:
-        return
 
 
 @contextmanager
@@ -392,7 +385,9 @@ def exactly(connection: socket.socket, length: int) -> bytes:
     return bytes(found)
 
 
-class _Host:
+class Host:
+    """The host's end of the channel."""
+
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.sent = self.received = 0
@@ -400,13 +395,21 @@ class _Host:
     def send(self, **message: Any) -> None:
         control = pb.Control(sequence=self.sent, **message)
         self.sent += 1
-        self.connection.sendall(frames.encode(frames.CONTROL, control.SerializeToString()))
+        self.put(frames.encode(frames.CONTROL, control.SerializeToString()))
 
     def send_bulk(self, data: bytes) -> None:
-        self.connection.sendall(frames.encode(frames.BULK, data))
+        self.put(frames.encode(frames.BULK, data))
+
+    def put(self, frame: bytes) -> None:
+        """Put one frame on the socket."""
+        self.connection.sendall(frame)
+
+    def take(self, kind: int) -> bytes:
+        """Take one frame of that type off it."""
+        return receive_frame(self.connection, kind)
 
     def receive(self, *wanted: str) -> pb.Control:
-        control = pb.Control.FromString(receive_frame(self.connection, frames.CONTROL))
+        control = pb.Control.FromString(self.take(frames.CONTROL))
         assert control.sequence == self.received
         self.received += 1
         kind = control.WhichOneof("message")
@@ -416,6 +419,6 @@ class _Host:
         return control
 
     def bulk(self, size: int) -> bytes:
-        data = receive_frame(self.connection, frames.BULK)
+        data = self.take(frames.BULK)
         assert len(data) == size
         return data

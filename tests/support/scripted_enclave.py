@@ -73,9 +73,9 @@ def work(mode: str, channel: Channel, task: Task, evidence: bytes, releases: dic
         channel.send(Fetch(99, 0, 0))
         time.sleep(600)
     for lot in task.lots:
-        parts = list(channel.fetch(lot.place, 0, len(lot.parts_per_bucket) - 1, lot.parts_per_bucket))
+        parts = channel.fetch(lot.place, 0, len(lot.parts_per_bucket) - 1, lot.parts_per_bucket)
         assert [segment.segment_id(part.content) for part in parts] == list(lot.segment_ids)
-        channel.send(Progress("opening", lot.place + 1, len(task.lots)))
+        channel.send(Progress("features", lot.place + 1, len(task.lots)))
     leave(mode, "die-at-work")
     results = []
     for grant in task.convention.grants_of(task.purpose.name):

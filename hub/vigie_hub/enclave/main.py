@@ -54,10 +54,15 @@ def serve(file_descriptor: int) -> int:
         channel = Channel(connection)
         warm_up()
         sandbox.apply(sandbox.SEALED)
-        try:
-            run(channel, clock=utc_now)
-        except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
-            return _tell(channel, error)
+        return answer(channel, clock=utc_now)
+
+
+def answer(channel: Channel, *, clock: Clock) -> int:
+    """Serve one order, and tell the host why when it stops; returns the exit code."""
+    try:
+        run(channel, clock=clock)
+    except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
+        return _tell(channel, error)
     return 0
 
 
