@@ -19,9 +19,14 @@ from vigie_hub.enclave.messages import (
     Done,
     Failed,
     Fetch,
+    FetchModel,
     FromHost,
+    GivenJoint,
     GivenLot,
+    GivenModelPart,
     Go,
+    JointMade,
+    ModelPart,
     PartnerRelease,
     Progress,
     ResultPart,
@@ -63,11 +68,16 @@ class Channel:
         if kind == "begin":
             return _begin(control.begin)
         if kind == "release":
-            return PartnerRelease(_name(control.release.partner), control.release.statement, control.release.blob)
+            given = control.release
+            return PartnerRelease(_name(given.partner), given.statement, given.blob, given.share)
+        if kind == "joint":
+            return _joint(control.joint)
         if kind == "go":
             return Go(control.go.evidence)
         if kind == "segment":
             return self._segment(control.segment)
+        if kind == "model_given":
+            return GivenModelPart(control.model_given.part, self._bulk(control.model_given.size))
         raise MalformedFrame("a control frame holds no message that the host may send")
 
     def send(self, message: ToHost) -> None:
@@ -90,6 +100,14 @@ class Channel:
                 control.part.grant, control.part.part, control.part.size = grant, part, len(content)
                 # Set presence even when every field is zero.
                 control.part.SetInParent()
+                bulk = content
+            case FetchModel():
+                control.fetch_model.SetInParent()
+            case JointMade(statement, shares):
+                control.joint_made.statement = statement
+                control.joint_made.shares.update(shares)
+            case ModelPart(part, content):
+                control.model_made.part, control.model_made.size = part, len(content)
                 bulk = content
             case Done(run):
                 control.done.run = run
@@ -126,11 +144,29 @@ class Channel:
                     raise MalformedFrame("another part came than the one that was due")
                 yield answer
 
+    def fetch_model(self, parts: int) -> list[bytes]:
+        """Ask for the sealed parts of the model that the order names, and return them in order.
+
+        Raises:
+            MalformedFrame: another part than the one that is due.
+        """
+        self.send(FetchModel())
+        found = []
+        for part in range(parts):
+            answer = self.receive()
+            if not isinstance(answer, GivenModelPart) or answer.part != part:
+                raise MalformedFrame("another part of the model came than the one that was due")
+            found.append(answer.content)
+        return found
+
     def _segment(self, segment: enclave_pb2.Segment) -> SealedPart:
+        return SealedPart(segment.lot, segment.bucket, segment.part, self._bulk(segment.size))
+
+    def _bulk(self, size: int) -> bytes:
         content = frames.receive(self._connection, frames.BULK)
-        if len(content) != segment.size:
+        if len(content) != size:
             raise MalformedFrame("a part is not as long as announced")
-        return SealedPart(segment.lot, segment.bucket, segment.part, content)
+        return content
 
 
 def _begin(begin: enclave_pb2.Begin) -> Begin:
@@ -145,6 +181,21 @@ def _begin(begin: enclave_pb2.Begin) -> Begin:
         {_name(member): challenge for member, challenge in begin.challenges.items()},
         begin.measurement,
         tuple(_lot(lot) for lot in begin.lots),
+    )
+
+
+def _joint(given: enclave_pb2.GivenJoint) -> GivenJoint:
+    if len(given.approvals) > _MAX_MEMBERS:
+        raise MalformedFrame("there are more approvals than members")
+    return GivenJoint(
+        given.statement,
+        given.receipt,
+        given.evidence,
+        tuple(given.approvals),
+        given.run,
+        given.run_receipt,
+        given.run_evidence,
+        given.run_order,
     )
 
 
