@@ -123,6 +123,9 @@ class Outcome:
     run: Statement
     parts: dict[str, list[bytes]]
     progress: list[tuple[str, int, int]]
+    joint: Statement | None = None
+    shares: dict[str, bytes] = field(default_factory=dict)
+    model: list[bytes] = field(default_factory=list)
 
     @property
     def body(self) -> Run:
@@ -167,6 +170,8 @@ class Story:
     spoil_segment: Callable[[pb.Segment, bytes], bytes] = lambda head, data: data
     spoil_go: Callable[[pb.Go], None] = lambda go: None
     lots: list[MadeLot] = field(default_factory=list)
+    joint: pb.GivenJoint | None = None
+    model_parts: Sequence[bytes] = ()
     sent_evidence: Statement = field(init=False)
 
     def make_lots(self) -> list[MadeLot]:
@@ -286,8 +291,13 @@ class Story:
     def _serve(self, host: "_Host", evidence: Statement) -> Outcome:
         parts: dict[str, list[bytes]] = {}
         progress = []
+        model: list[bytes] = []
+        joint: Statement | None = None
+        shares: dict[str, bytes] = {}
         while True:
-            control = host.receive("fetch", "progress", "part", "done")
+            control = host.receive(
+                "fetch", "fetch_model", "progress", "part", "joint_made", "model_made", "done"
+            )
             kind = control.WhichOneof("message")
             if kind == "fetch":
                 self._answer(host, control.fetch)
@@ -296,8 +306,19 @@ class Story:
             elif kind == "part":
                 assert control.part.part == len(parts.setdefault(control.part.grant, []))
                 parts[control.part.grant].append(host.bulk(control.part.size))
+            elif kind == "fetch_model":
+                for number, part in enumerate(self.model_parts):
+                    host.send(model_given=pb.ModelPart(part=number, size=len(part)))
+                    host.send_bulk(part)
+            elif kind == "joint_made":
+                joint = statement.parse(control.joint_made.statement, kind="joint")
+                shares = dict(control.joint_made.shares)
+            elif kind == "model_made":
+                assert control.model_made.part == len(model)
+                model.append(host.bulk(control.model_made.size))
             else:
-                return Outcome(evidence, statement.parse(control.done.run, kind="run"), parts, progress)
+                run = statement.parse(control.done.run, kind="run")
+                return Outcome(evidence, run, parts, progress, joint, shares, model)
 
     def _answer(self, host: "_Host", fetch: pb.Fetch) -> None:
         lot = self.lots[fetch.lot]

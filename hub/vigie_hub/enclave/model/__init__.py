@@ -39,7 +39,7 @@ class Scores:
     values: npt.NDArray[np.float64]
     explanation: Explanation
     model: bytes
-    model_bytes: bytes
+    model_bytes: bytes = b""
 
 
 def train_and_score(
