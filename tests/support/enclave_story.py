@@ -295,9 +295,7 @@ class Story:
         joint: Statement | None = None
         shares: dict[str, bytes] = {}
         while True:
-            control = host.receive(
-                "fetch", "fetch_model", "progress", "part", "joint_made", "model_made", "done"
-            )
+            control = host.receive("fetch", "fetch_model", "progress", "part", "joint_made", "model_made", "done")
             kind = control.WhichOneof("message")
             if kind == "fetch":
                 self._answer(host, control.fetch)

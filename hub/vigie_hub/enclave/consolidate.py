@@ -48,9 +48,7 @@ class Consolidation:
     present: Mapping[str, frozenset[str]]
 
 
-def consolidate(
-    channel: Channel, task: Task, opened: Opened, tell: Tell, model: bytes | None = None
-) -> Consolidation:
+def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model: bytes | None = None) -> Consolidation:
     """Open, join, compute features, train – or take the ``model`` that was trained before – and score.
 
     Raises:
