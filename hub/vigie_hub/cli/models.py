@@ -1,6 +1,7 @@
 """``vigie-hub models``: models that the hub holds, sealed, and which custodians keep their shares of the key."""
 
 import re
+from typing import Any
 
 import typer
 
@@ -23,7 +24,7 @@ def models(folder: Folder, as_json: Json = False, passphrase_fd: Fd = None) -> N
     async def ask(desk: Desk) -> pb.ModelsResponse:
         return await desk.operator.Models(pb.ModelsRequest(), timeout=CALL_SECONDS)
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for record in with_hub(folder, passphrase_fd, ask).models:
         order = read(statement.parse(record.order, kind="order"), Order)
         joint = read(statement.parse(record.joint, kind="joint"), Joint)
