@@ -87,6 +87,8 @@ def take(node: LockedNode, raw: bytes) -> bool:
             return False
         if body.previous != (known[-1] if known else None):
             raise Refused("previous", expected="the newest statement about this key", found="another")
+        if known and (body.public, body.epoch) != _key(node, known[-1]):
+            raise Refused("previous", expected="the key of the statement before it", found="another")
     except VigieError as error:
         _log.error("a joint key in the journal was not accepted", reason=str(error), hint=error.hint)
         return False
@@ -259,6 +261,12 @@ def _forget_replaced(node: LockedNode) -> None:
             one.path.unlink()
             sync_folder(one.path.parent)
             _log.info("deleted a share that was replaced", key=one.body.key.hex(), joint=one.digest.hex())
+
+
+def _key(node: LockedNode, digest: bytes) -> tuple[bytes, int]:
+    row = node.state.connection.execute("SELECT statement FROM joint_keys WHERE digest = ?", (digest,)).fetchone()
+    body = read(statements.parse(row[0], kind="joint"), Joint)
+    return body.public, body.epoch
 
 
 def _digests(node: LockedNode, key: bytes) -> list[bytes]:

@@ -10,7 +10,7 @@ import pytest
 from support.enclave_story import MEASUREMENT, EnclaveFailed, Journal, Outcome, Story
 from support.panel import table
 from support.world import PARTNERS, World
-from vigie import bodies, joint, statement
+from vigie import bodies, joint
 from vigie.bodies import Joint, Run
 from vigie.statement import Statement
 from vigie.v1 import enclave_pb2 as pb
