@@ -20,6 +20,9 @@ from vigie.demo.programs import BINARIES, CommandFailed, environment
 from vigie.demo.story import AUDITOR, HUB, PARTNERS
 
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for a whole exchange to be set up
+
+
 class Kept:
     """An exchange in which a model was trained.
 
