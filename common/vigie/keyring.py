@@ -51,7 +51,7 @@ _SEEDS: Final[Mapping[str, int]] = {
 _EPOCH: Final = re.compile(r"epoch/([1-9][0-9]{0,8})")
 _USES_OF_ROLE: Final[Mapping[str, tuple[str, ...]]] = {
     "partner": ("signing", "witness", "sealing", "oprf"),
-    "custodian": ("signing", "oprf"),
+    "custodian": ("signing", "sealing", "oprf"),
     "witness": ("signing", "witness"),
     "auditor": ("signing", "witness"),
     "hub": ("log", "host", "operator"),

@@ -21,7 +21,7 @@ from vigie.bodies import read as read_body
 from vigie.clock import parse_time
 from vigie.errors import Missing, Refused, StateError, Unavailable, VigieError
 from vigie.statement import Statement
-from vigie_hub.attempt import Attempt, owners_of
+from vigie_hub.attempt import Attempt, asked_by
 from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.progress import Board, Step
 from vigie_hub.questions import Announce, Announced, Noted, ResultReady
@@ -67,6 +67,7 @@ class Conductor:
         2. Its deadline is to come, and its period is not.
         3. It names all current lots of the datasets of its purpose, of its epoch, and nothing else.
         4. Every partner that the purpose requires has a lot in it.
+        5. A model that it names is here, and was trained for its purpose.
 
         Raises:
             Malformed, Untrusted, Refused: with the claim.
@@ -89,6 +90,8 @@ class Conductor:
             raise Refused("period", expected="a month that has begun", found=order.period, hint="write it as YYYY-MM")
         # (3), (4)
         self._check_lots(order)
+        # (5)
+        self._m.vault.check_order(order)
         statement = judged.statement
 
         def work(db: sqlite3.Connection) -> None:
@@ -199,7 +202,7 @@ class Conductor:
                 await self.notify(recipient)
 
     async def _announce(self, statement: Statement, order: Order) -> _Answers:
-        owners = owners_of(self._m.deposits, order)
+        owners = asked_by(self._m, order)
         answers = _Answers(refused=self._refused_before(statement))
         deadline = parse_time(order.deadline)
         while missing := answers.missing(owners):
@@ -245,7 +248,7 @@ class Conductor:
         return found
 
     async def _attempts(self, statement: Statement, order: Order, answers: _Answers) -> Statement:
-        owners = owners_of(self._m.deposits, order)
+        owners = asked_by(self._m, order)
         required = self._m.agreement.current.purposes[order.purpose].required
         give_up = parse_time(order.deadline) + ORDER_GRACE
         lost = 0

@@ -40,6 +40,20 @@ class LotInput:
 
 
 @dataclass(frozen=True)
+class JointInput:
+    """The newest statement about the joint key with what it rests on, and the run of the model that the order names."""
+
+    statement: bytes
+    receipt: bytes
+    evidence: bytes
+    approvals: Sequence[bytes]
+    run: bytes = b""
+    run_receipt: bytes = b""
+    run_evidence: bytes = b""
+    run_order: bytes = b""
+
+
+@dataclass(frozen=True)
 class Claim:
     """The evidence with the enclave's own signature."""
 
@@ -74,6 +88,27 @@ class Part:
 
 
 @dataclass(frozen=True)
+class FetchModel:
+    """All sealed parts of the model that the order names are wanted."""
+
+
+@dataclass(frozen=True)
+class JointMade:
+    """The joint key was drawn or shared anew: a signed statement, and each custodian's sealed share."""
+
+    statement: bytes
+    shares: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """One sealed part of the model that was trained."""
+
+    part: int
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Done:
     """The signed run."""
 
@@ -89,7 +124,7 @@ class Failed:
     found: str
 
 
-Event = Claim | Fetch | Progress | Part | Done | Failed
+Event = Claim | Fetch | FetchModel | Progress | Part | JointMade | ModelPart | Done | Failed
 
 
 class Channel:
@@ -136,9 +171,33 @@ class Channel:
         )
         await self._send(pb.Control(begin=begin))
 
-    async def release(self, partner: str, statement: bytes, blob: bytes) -> None:
-        """Hand over a partner's answer."""
-        await self._send(pb.Control(release=pb.Release(partner=partner, statement=statement, blob=blob)))
+    async def release(self, partner: str, statement: bytes, blob: bytes, share: bytes = b"") -> None:
+        """Hand over a member's answer."""
+        given = pb.Release(partner=partner, statement=statement, blob=blob, share=share)
+        await self._send(pb.Control(release=given))
+
+    async def joint(self, given: JointInput) -> None:
+        """Hand over what is known of the joint key."""
+        await self._send(
+            pb.Control(
+                joint=pb.GivenJoint(
+                    statement=given.statement,
+                    receipt=given.receipt,
+                    evidence=given.evidence,
+                    approvals=given.approvals,
+                    run=given.run,
+                    run_receipt=given.run_receipt,
+                    run_evidence=given.run_evidence,
+                    run_order=given.run_order,
+                )
+            )
+        )
+
+    async def model_part(self, part: int, data: bytes) -> None:
+        """Hand over one sealed part of the model that the order names."""
+        if len(data) > BULK_CAP:
+            raise MalformedFrame("a part of the model is larger than a bulk frame")
+        await self._send(pb.Control(model_given=pb.ModelPart(part=part, size=len(data))), data)
 
     async def go(self, evidence: bytes) -> None:
         """No more releases will come."""
@@ -171,7 +230,7 @@ class Channel:
             raise MalformedFrame("the enclave's control frames are out of order")
         self._received += 1
         name = control.WhichOneof("message") or ""
-        self._from_enclave.take(name, len(payload) + control.part.size)
+        self._from_enclave.take(name, len(payload) + control.part.size + control.model_made.size)
         match name:
             case "claim":
                 return Claim(control.claim.statement)
@@ -181,6 +240,12 @@ class Channel:
                 return Progress(_word(control.progress.stage), control.progress.done, control.progress.total)
             case "part":
                 return Part(control.part.grant, control.part.part, await self._bulk(control.part.size))
+            case "fetch_model":
+                return FetchModel()
+            case "joint_made":
+                return JointMade(control.joint_made.statement, dict(control.joint_made.shares))
+            case "model_made":
+                return ModelPart(control.model_made.part, await self._bulk(control.model_made.size))
             case "done":
                 return Done(control.done.run)
             case "failed":

@@ -41,6 +41,7 @@ _SUBJECT: Final = {
     "delivery": "run",
     "refusal": "subject",
     "evaluation": "request",
+    "joint": "key",
 }
 """What entries of a kind are looked up by: the key of their body that holds it."""
 

@@ -15,6 +15,7 @@ from vigie_hub.launcher import Launcher
 from vigie_hub.outbox import Outbox
 from vigie_hub.packs import Packs
 from vigie_hub.store import Store
+from vigie_hub.vault import Vault
 from vigie_hub.witnessing import Witnessing
 
 
@@ -34,6 +35,7 @@ class Means:
     deposits: DepositDesk
     lot_packs: Packs
     outbox: Outbox
+    vault: Vault
     launcher: Launcher
     host: Signer
     limits: Limits

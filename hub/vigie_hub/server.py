@@ -44,14 +44,15 @@ from vigie_hub.packs import Packs
 from vigie_hub.perimeters import PerimeterDesk
 from vigie_hub.refusals import RefusalDesk
 from vigie_hub.relay import Relay
-from vigie_hub.services import attending, depositing, journaling, operating, perimeters, results
+from vigie_hub.services import attending, custody, depositing, journaling, operating, perimeters, results
 from vigie_hub.store import Store
 from vigie_hub.submitting import Submissions
+from vigie_hub.vault import Vault
 from vigie_hub.witnessing import Witnessing
 
 SERVICES = tuple(
     exchange_pb2.DESCRIPTOR.services_by_name[name].full_name
-    for name in ("Deposit", "Relay", "Journal", "Results", "Perimeter", "Operator")
+    for name in ("Deposit", "Relay", "Journal", "Results", "Perimeter", "Custody", "Operator")
 )
 """Full names of the services of the exchange."""
 
@@ -137,6 +138,9 @@ async def _assemble(
     desk = PerimeterDesk(store, journal, agreement, perimeter_packs, limits, clock)
     swept = lot_packs.sweep(deposits.packs_named()) + result_packs.sweep(outbox.packs_named())
     swept += perimeter_packs.sweep(desk.packs_named())
+    model_packs = Packs(config.folder / "models")
+    vault = Vault(store, journal, model_packs)
+    swept += model_packs.sweep(vault.packs_named())
     host = keyring.signer("host")
     attendance = Attendance()
     witnessing = Witnessing(journal, agreement, attendance, answer_seconds=limits.answer_seconds)
@@ -144,7 +148,19 @@ async def _assemble(
     measured = await asyncio.to_thread(launcher.measure)
     refusals = RefusalDesk(store, journal, agreement, host, per_hour=limits.refusals_per_hour)
     means = Means(
-        store, journal, agreement, attendance, witnessing, deposits, lot_packs, outbox, launcher, host, limits, clock
+        store,
+        journal,
+        agreement,
+        attendance,
+        witnessing,
+        deposits,
+        lot_packs,
+        outbox,
+        vault,
+        launcher,
+        host,
+        limits,
+        clock,
     )
     conductor = Conductor(means, refusals)
     # (4)
@@ -172,9 +188,10 @@ async def _assemble(
     journaling.register(server, journaling.JournalService(journal, Submissions(journal, agreement, clock)))
     results.register(server, results.ResultsService(outbox, journal))
     perimeters.register(server, perimeters.PerimeterService(desk, idle_seconds=limits.put_idle_seconds))
+    custody.register(server, custody.CustodyService(vault, clock))
     operating.register(
         server,
-        operating.OperatorService(conductor, deposits, journal, attendance, agreement, measured.hex()),
+        operating.OperatorService(conductor, deposits, journal, vault, attendance, agreement, measured.hex()),
     )
     health_service = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_service, server)

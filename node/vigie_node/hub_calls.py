@@ -87,6 +87,17 @@ class HubCalls:
         if found:
             _log.info("took over lots that this node had forgotten", lots=found)
 
+    async def fetch_shares(self) -> None:
+        """Fetch, check and keep this custodian's shares of the joint keys (`vigie_node.shares`).
+
+        Raises:
+            VigieError: the hub cannot be reached, or a share does not verify.
+        """
+        from vigie_node.shares import fetch
+        from vigie_node.wire_custody import CustodyHub
+
+        await fetch(self._node, CustodyHub(self._channel()))
+
     async def fetch_results(self) -> None:
         """Fetch, check and open every result that waits for this member (`vigie_node.fetching`).
 

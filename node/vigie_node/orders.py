@@ -12,6 +12,7 @@ from vigie.clock import parse_time
 from vigie.convention import Convention
 from vigie_node.config import Policy
 from vigie_node.ledger import KnownOrder, ReleaseLedger, Standing
+from vigie_node.order_checks import TRAIN
 from vigie_node.own_lots import OwnLot, current
 from vigie_node.release import MAX_RELEASES, waits
 
@@ -125,6 +126,8 @@ def _sentences(order: KnownOrder, convention: Convention, own_lots: tuple[OwnLot
         receivers = sorted({grant.recipient for grant in convention.grants_of(body.purpose)})
         said.append(f"Results go to: {', '.join(receivers) or 'nobody'}.")
     said.append(f"Period: {body.period}, pseudonym epoch {body.epoch}.")
+    if body.model != TRAIN:
+        said.append(f"It scores with the model {body.model}, and asks custodians for their shares of its key.")
     if named:
         said.append(f"It opens {len(named)} of this partner's lots (of {len(body.lots)} in all):")
     else:

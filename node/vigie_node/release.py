@@ -24,7 +24,7 @@ from vigie.journal.proof import Receipt, verify_receipt
 from vigie.statement import Statement
 from vigie_node.config import Policy
 from vigie_node.ledger import CHALLENGE_LIFE, Challenge, Standing
-from vigie_node.order_checks import JudgedOrder, authentic, judge_order, sentence
+from vigie_node.order_checks import TRAIN, JudgedOrder, authentic, judge_order, sentence
 from vigie_node.own_lots import OwnLot
 
 MAX_RELEASES: Final = 3
@@ -42,6 +42,8 @@ class Known:
         approvals: this member's own signed approvals.
         policy: ``auto`` or ``manual``.
         standing: decisions and counts.
+        trained: whether a run for a purpose trained a model, by its digest, in the journal that this node read.
+        custodian: whether this member may hold a share of the joint key.
     """
 
     own_lots: tuple[OwnLot, ...]
@@ -50,6 +52,8 @@ class Known:
     approvals: tuple[bytes, ...]
     policy: Policy
     standing: Standing
+    trained: Callable[[bytes, str], bool] = lambda _model, _purpose: False
+    custodian: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def decide(
 ) -> ReleasePlan:
     """Judge a request to release keys.
 
-    1. The order is signed by a hub operator; its purpose, outputs and period are in the current convention.
+    1. The order is signed by a hub operator; its purpose, outputs and period are in the current convention. A model that
+       it names was trained by a run for that purpose, which is in the journal.
     2. The order names all current lots of each dataset that it uses, and none of this partner's that is superseded.
     3. Order and evidence are in the journal under one checkpoint that this node itself witnessed, and that at least
        ``release_quorum`` other organisations cosigned – neither this member's nor the hub's.
@@ -92,11 +97,19 @@ def decide(
         now: current time on this node's clock.
 
     Raises:
-        Refused: a check failed; ``claim`` is ``order``, ``lots``, ``journal``, ``challenge``, ``approval``,
+        Refused: a check failed; ``claim`` is ``order``, ``model``, ``lots``, ``journal``, ``challenge``, ``approval``,
             ``enclave`` or ``policy``.
     """
     # (1) and (2)
-    order = judge_order(question.order, chain=chain, own_lots=known.own_lots, now=now, grace=ORDER_GRACE)
+    order = judge_order(
+        question.order,
+        chain=chain,
+        own_lots=known.own_lots,
+        now=now,
+        grace=ORDER_GRACE,
+        custodian=known.custodian,
+    )
+    _check_model(order, known.trained)
     # (3)
     said, statement = _check_journal(question, order, chain, member, known.witnessed_root)
     # (4)
@@ -161,6 +174,18 @@ def _why_a_person(policy: Policy, standing: Standing) -> str:
     if standing.run_seen:
         return "no decision yet, and a run for this purpose and period is already in the journal"
     return f"no decision yet, after {standing.released} releases for this purpose and period"
+
+
+# -- check 1, a model ---------------------------------------------------------------------------------------------
+
+
+def _check_model(order: JudgedOrder, trained: Callable[[bytes, str], bool]) -> None:
+    """Anybody can seal a file to the joint key: a model that no enclave made could be made to tell."""
+    model = order.body.model
+    if model != TRAIN and not trained(bytes.fromhex(model), order.body.purpose):
+        raise Refused(
+            "model", expected=f"a model that a run for {order.body.purpose} trained", found="none such in the journal"
+        )
 
 
 # -- check 3 ------------------------------------------------------------------------------------------------------
@@ -294,7 +319,9 @@ def _check_enclave(said: Evidence, order: JudgedOrder) -> None:
             found=f"{absent[0]}: {said.layers.get(absent[0], 'not named')}",
         )
     level = evidence.level(said, order.convention)
-    for dataset in sorted({lot.body.dataset for lot in order.lots}):
+    # A share alone opens what was learnt from every dataset of the purpose.
+    datasets = {lot.body.dataset for lot in order.lots} or order.convention.purposes[order.body.purpose].datasets
+    for dataset in sorted(datasets):
         wanted = max(rule.minimum_level, order.convention.datasets[dataset].minimum_level)
         if level < wanted:
             raise Refused("enclave", expected=f"level {wanted} or better for {dataset}", found=f"level {level}")

@@ -106,7 +106,19 @@ CREATE TABLE read_entries (
 ) STRICT;
 """
 
-SCHEMA = (_LOTS_AND_RESULTS, WITNESS_SCHEMA, _RELEASES)
+_JOINT_KEYS = """
+CREATE TABLE models (model BLOB NOT NULL, purpose TEXT NOT NULL, PRIMARY KEY (model, purpose)) STRICT, WITHOUT ROWID;
+CREATE TABLE seen_evidence (digest BLOB PRIMARY KEY, statement BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE joint_keys (
+    place INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    key_id BLOB NOT NULL,
+    statement BLOB NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+"""
+
+SCHEMA = (_LOTS_AND_RESULTS, WITNESS_SCHEMA, _RELEASES, _JOINT_KEYS)
 """Migrations of ``state.sqlite`` in order; a released one is never edited, only followed by another."""
 
 

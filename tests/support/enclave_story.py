@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from support.world import PURPOSE, World
-from vigie import bodies, custody, note, result, rows, sealing, segment, statement
+from vigie import bodies, custody, joint, note, result, rows, sealing, segment, statement
 from vigie.bodies import Evidence, Lot, Order, Quality, Release, Run
 from vigie.clock import stamp
 from vigie.datasets import PSEUDONYM, SIREN, Dataset
@@ -124,6 +124,9 @@ class Outcome:
     run: Statement
     parts: dict[str, list[bytes]]
     progress: list[tuple[str, int, int]]
+    joint: Statement | None = None
+    shares: dict[str, bytes] = field(default_factory=dict)
+    model: list[bytes] = field(default_factory=list)
 
     @property
     def body(self) -> Run:
@@ -152,6 +155,9 @@ class Story:
         order_changed: the same for the order.
         withhold: partners that refuse.
         silent: partners that say nothing.
+        joint, model_parts: what the enclave is given of the joint key and the model that the order names.
+        given: the words that each custodian gives as its share.
+        helpers: custodians that own no lot and answer too.
         spoil_begin, spoil_release, spoil_segment, spoil_go: change a message on its way.
         host: what puts frames on the socket and takes them off it.
     """
@@ -171,6 +177,10 @@ class Story:
     host: "Callable[[socket.socket], Host]" = field(default_factory=lambda: Host)
     lots: list[MadeLot] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    joint: pb.GivenJoint | None = None
+    model_parts: Sequence[bytes] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+    helpers: Sequence[str] = ()
     sent_evidence: Statement = field(init=False)
 
     def make_lots(self) -> list[MadeLot]:
@@ -254,16 +264,20 @@ class Story:
         refused = partner in self.withhold
         key = bodies.read(evidence, Evidence).enclave_key
         seeds = {lot.body.lot: lot.seed for lot in own}
-        blob = b"" if refused else custody.seal_release(key, evidence.digest, order.digest, seeds)
+        blob = b"" if refused or not own else custody.seal_release(key, evidence.digest, order.digest, seeds)
+        share = b""
+        if partner in self.given and self.joint is not None and not refused:
+            named = statement.parse(self.joint.statement).digest
+            share = joint.give_share(key, evidence.digest, order.digest, named, self.given[partner])
         body = Release(
             convention=self.world.chain.digest, order=order.digest, evidence=evidence.digest, partner=partner,
             decision="refused" if refused else "released",
             lots=() if refused else tuple(lot.statement.digest for lot in own),
-            blob=None if refused else hashlib.sha256(blob).digest(),
+            blob=hashlib.sha256(blob).digest() if blob else None,
             reason=bodies.Reason("policy", "an approval by hand", "none") if refused else None,
-            created=stamp(self.world.now),
+            created=stamp(self.world.now), share=hashlib.sha256(share).digest() if share else None,
         )  # fmt: skip
-        release = pb.Release(partner=partner, statement=self.world.sign(partner, body).raw, blob=blob)
+        release = pb.Release(partner=partner, statement=self.world.sign(partner, body).raw, blob=blob, share=share)
         self.spoil_release(release)
         return release
 
@@ -280,7 +294,9 @@ class Story:
         claimed = statement.parse(claim, kind="evidence")
         evidence = statement.countersign(claimed, [self.world.signer("hub/host")])
         self.sent_evidence = evidence
-        for partner in sorted({lot.body.partner for lot in self.make_lots()} - set(self.silent)):
+        if self.joint is not None:
+            host.send(joint=self.joint)
+        for partner in sorted(({lot.body.partner for lot in self.make_lots()} | set(self.helpers)) - set(self.silent)):
             host.send(release=self.release(partner, order, evidence))
         go = pb.Go(evidence=evidence.raw)
         self.spoil_go(go)
@@ -290,8 +306,11 @@ class Story:
     def _serve(self, host: "Host", evidence: Statement) -> Outcome:
         parts: dict[str, list[bytes]] = {}
         progress = []
+        model: list[bytes] = []
+        made: Statement | None = None
+        shares: dict[str, bytes] = {}
         while True:
-            control = host.receive("fetch", "progress", "part", "done")
+            control = host.receive("fetch", "fetch_model", "progress", "part", "joint_made", "model_made", "done")
             kind = control.WhichOneof("message")
             if kind == "fetch":
                 self._answer(host, control.fetch)
@@ -300,8 +319,19 @@ class Story:
             elif kind == "part":
                 assert control.part.part == len(parts.setdefault(control.part.grant, []))
                 parts[control.part.grant].append(host.bulk(control.part.size))
+            elif kind == "fetch_model":
+                for number, part in enumerate(self.model_parts):
+                    host.send(model_given=pb.ModelPart(part=number, size=len(part)))
+                    host.send_bulk(part)
+            elif kind == "joint_made":
+                made = statement.parse(control.joint_made.statement, kind="joint")
+                shares = dict(control.joint_made.shares)
+            elif kind == "model_made":
+                assert control.model_made.part == len(model)
+                model.append(host.bulk(control.model_made.size))
             else:
-                return Outcome(evidence, statement.parse(control.done.run, kind="run"), parts, progress)
+                run = statement.parse(control.done.run, kind="run")
+                return Outcome(evidence, run, parts, progress, made, shares, model)
 
     def _answer(self, host: "Host", fetch: pb.Fetch) -> None:
         lot = self.lots[fetch.lot]

@@ -137,12 +137,13 @@ class Exchange(Story):
             raise CommandFailed(argv, process.returncode, errors or printed)
         return printed
 
-    def consolidate(self, period: str, deadline: str = "15m") -> dict[str, Any]:
+    def consolidate(self, period: str, deadline: str = "15m", model: str = "train") -> dict[str, Any]:
         """Order a consolidation, or follow the one that was ordered before, and wait for its run."""
+        order = self.folder / f"order-{period}{'' if model == 'train' else f'-{model[:8]}'}.note"
         found = self.run(
             [
                 "vigie-hub", "consolidate", "--folder", str(self.hub), "--purpose", PURPOSE, "--period", period,
-                "--deadline", deadline, "--order", str(self.folder / f"order-{period}.note"), "--json",
+                "--deadline", deadline, "--model", model, "--order", str(order), "--json",
             ],
             HUB,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from vigie import statement as statements
 from vigie.audit.report import Findings
 from vigie.authority import judge
-from vigie.bodies import BODIES, Body, Evidence, Run
+from vigie.bodies import BODIES, Body, Evidence, Joint, Run
 from vigie.body_codec import decode
 from vigie.chain import ConventionChain
 from vigie.convention import Convention
@@ -138,7 +138,7 @@ def _is_sound(
     journal: Journal, chain: ConventionChain, statement: Statement, body: Body, index: int, findings: Findings
 ) -> bool:
     evidence = None
-    if isinstance(body, Run):
+    if isinstance(body, Run | Joint):
         found = journal.find(body.evidence, Evidence)
         evidence = found.statement if found else None
     try:

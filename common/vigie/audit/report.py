@@ -23,6 +23,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "orders": "Every order named all current lots of its purpose and no others",
     "releases": "Keys were released by their owners to an approved enclave that was good enough",
     "runs": "Every run says what the journal says, and its results go where the convention lets them",
+    "joint-keys": "Every joint key was drawn once, shared anew from its newest shares, and used by enough custodians",
     "deliveries": "Every delivery is of a result of its run",
     "refusals": "Refusals, shown",
 }

@@ -6,6 +6,7 @@ The enclave signed the run, but it is the hub's machine: every claim in it that 
 from collections import defaultdict
 
 from vigie import evidence as evidences
+from vigie.audit.joints import share_givers
 from vigie.audit.orders import refer, shortfalls
 from vigie.audit.reading import Entry, Journal
 from vigie.audit.releases import Released
@@ -68,7 +69,8 @@ def _check_claims(
     if order is not None:
         lots = [lot for digest in order.body.lots if (lot := journal.find(digest, Lot)) is not None]
         partners = {lot.body.partner for lot in lots}
-        for name in sorted(partners ^ set(said.releases)):
+        beside = share_givers(entry.convention, order.body) - partners
+        for name in sorted((partners ^ set(said.releases)) - beside):
             what = "says nothing of" if name in partners else "lists a release of"
             whose = "whose lots its order names" if name in partners else "of whom its order names no lot"
             findings.fail("runs", f"the run {what} {name}, {whose}", entry.index)
@@ -96,7 +98,8 @@ def _check_claims(
         if found.entry.body.evidence not in (None, said.evidence):
             findings.fail("runs", f"the release by {partner} that the run names is for another enclave", entry.index)
         elif found.opened:
-            opened[partner] = found
+            if found.entry.body.lots:
+                opened[partner] = found
         elif any(release.opened for release in of_this):
             findings.fail("runs", f"the run names a refusal by {partner}, which released to this enclave", entry.index)
     return opened

@@ -15,6 +15,7 @@
 from vigie import statement as statements
 from vigie.audit.evaluations import check_evaluations
 from vigie.audit.folder import Export
+from vigie.audit.joints import check_joints
 from vigie.audit.lots import check_lots
 from vigie.audit.orders import check_evidence, check_orders
 from vigie.audit.perimeters import check_perimeters
@@ -54,6 +55,7 @@ def verify(export: Export, own_convention: bytes | None = None) -> Report:
     check_evidence(journal, findings)
     releases = check_releases(journal, findings)
     check_runs(journal, releases, findings)
+    check_joints(journal, findings)
     # (9)
     check_deliveries(journal, findings)
     # (10)

@@ -16,6 +16,7 @@ _KEYS_OF_ROLE = {
     "auditor": ("signing", "witness"),
     "hub": ("host", "operator"),
 }
+_MOST_SHARES = 16  # what SLIP-39 can make
 _RESERVED = frozenset({"enclave"})  # the enclave signs as enclave/signing
 
 
@@ -163,6 +164,7 @@ def _check_thresholds(convention: Convention) -> None:
             _refuse(
                 "[custody]", f"'threshold' is {convention.custody.threshold}, of {reach} organisations of custodians"
             )
+    _check_shares(convention)
     for partner in convention.partners():
         reach = len(set(convention.counting_witnesses(partner).values()))
         if convention.witness.release_quorum > reach:
@@ -171,6 +173,23 @@ def _check_thresholds(convention: Convention) -> None:
                 f"'release_quorum' is {convention.witness.release_quorum}, but for {partner} only {reach} count",
                 hint="neither the partner's own organisation nor the hub's counts; name further witnesses",
             )
+
+
+def _check_shares(convention: Convention) -> None:
+    """The joint key of models: its shares are sealed, so that a custodian without a key for that has none."""
+    threshold = convention.custody.threshold
+    able = _organisations(
+        convention,
+        (one.name for one in convention.members.values() if "custodian" in one.roles and one.sealing is not None),
+    )
+    if threshold > len(able):
+        _refuse(
+            "[custody]",
+            f"'threshold' is {threshold}, of {len(able)} organisations of custodians with a key 'sealing'",
+            hint="a share of the model's key is sealed to each custodian: make its card again with this version",
+        )
+    if len(able) > _MOST_SHARES:
+        _refuse("[custody]", f"{len(able)} organisations of custodians, of which {_MOST_SHARES} may hold a share")
 
 
 def _check_perimeter(convention: Convention, rule: PerimeterRule) -> None:

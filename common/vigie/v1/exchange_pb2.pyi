@@ -677,11 +677,14 @@ class ReleaseRequest(_message.Message):
     ORDER_RECEIPT_FIELD_NUMBER: _builtins.int
     EVIDENCE_RECEIPT_FIELD_NUMBER: _builtins.int
     APPROVALS_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
     order: _builtins.bytes
     evidence: _builtins.bytes
     order_receipt: _builtins.bytes
     """Receipts (.tlog-proof) of order and evidence under one cosigned checkpoint."""
     evidence_receipt: _builtins.bytes
+    joint: _builtins.bytes
+    """Where the order names a model: digest of the `joint` statement of whose shares one is wanted."""
     @_builtins.property
     def approvals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed `approval` statements of the evidence's measurement."""
@@ -694,10 +697,11 @@ class ReleaseRequest(_message.Message):
         order_receipt: _builtins.bytes = ...,
         evidence_receipt: _builtins.bytes = ...,
         approvals: _abc.Iterable[_builtins.bytes] | None = ...,
+        joint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "evidence_receipt", b"evidence_receipt", "order", b"order", "order_receipt", b"order_receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "evidence_receipt", b"evidence_receipt", "joint", b"joint", "order", b"order", "order_receipt", b"order_receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -709,19 +713,23 @@ class ReleaseAnswer(_message.Message):
 
     STATEMENT_FIELD_NUMBER: _builtins.int
     BLOB_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
     statement: _builtins.bytes
     """Signed `release` statement: released, or refused with its reason."""
     blob: _builtins.bytes
     """The sealed keys, when released."""
+    share: _builtins.bytes
+    """The sealed share of the joint key, when one was given."""
     def __init__(
         self,
         *,
         statement: _builtins.bytes = ...,
         blob: _builtins.bytes = ...,
+        share: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "share", b"share", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1603,3 +1611,150 @@ class RunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunsResponse: _TypeAlias = RunsResponse  # noqa: Y015
+
+@_typing.final
+class ModelsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelsRequest: _TypeAlias = ModelsRequest  # noqa: Y015
+
+@_typing.final
+class ModelRecord(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    run: _builtins.bytes
+    """The signed run that trained the model."""
+    order: _builtins.bytes
+    """Its signed order."""
+    joint: _builtins.bytes
+    """The newest signed `joint` statement of the key that the model is sealed to."""
+    @_builtins.property
+    def confirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Custodians that confirmed that they keep their share of that statement."""
+
+    def __init__(
+        self,
+        *,
+        run: _builtins.bytes = ...,
+        order: _builtins.bytes = ...,
+        joint: _builtins.bytes = ...,
+        confirmed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "joint", b"joint", "order", b"order", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelRecord: _TypeAlias = ModelRecord  # noqa: Y015
+
+@_typing.final
+class ModelsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRecord]: ...
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[Global___ModelRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelsResponse: _TypeAlias = ModelsResponse  # noqa: Y015
+
+@_typing.final
+class ShareRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINT_FIELD_NUMBER: _builtins.int
+    joint: _builtins.bytes
+    """Digest of the `joint` statement."""
+    def __init__(
+        self,
+        *,
+        joint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareRequest: _TypeAlias = ShareRequest  # noqa: Y015
+
+@_typing.final
+class ShareResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
+    evidence: _builtins.bytes
+    """The evidence of the enclave that signed the `joint` statement."""
+    blob: _builtins.bytes
+    """The caller's sealed share."""
+    def __init__(
+        self,
+        *,
+        evidence: _builtins.bytes = ...,
+        blob: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "evidence", b"evidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareResponse: _TypeAlias = ShareResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmShareRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINT_FIELD_NUMBER: _builtins.int
+    joint: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        joint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmShareRequest: _TypeAlias = ConfirmShareRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmShareResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmShareResponse: _TypeAlias = ConfirmShareResponse  # noqa: Y015

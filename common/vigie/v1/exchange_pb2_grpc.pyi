@@ -348,6 +348,49 @@ class PerimeterServicer(metaclass=_abc_1.ABCMeta):
 
 def add_PerimeterServicer_to_server(servicer: PerimeterServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class CustodyStub:
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md)."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CustodyAsyncStub: ...
+    Share: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ShareRequest, _exchange_pb2.ShareResponse]
+    """The calling custodian's own sealed share of one `joint` statement."""
+    Confirm: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ConfirmShareRequest, _exchange_pb2.ConfirmShareResponse]
+    """The calling custodian has opened its share and keeps it."""
+
+@_typing.type_check_only
+class CustodyAsyncStub(CustodyStub):
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md)."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Share: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ShareRequest, _exchange_pb2.ShareResponse]  # type: ignore[assignment]
+    """The calling custodian's own sealed share of one `joint` statement."""
+    Confirm: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ConfirmShareRequest, _exchange_pb2.ConfirmShareResponse]  # type: ignore[assignment]
+    """The calling custodian has opened its share and keeps it."""
+
+class CustodyServicer(metaclass=_abc_1.ABCMeta):
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md)."""
+
+    @_abc_1.abstractmethod
+    def Share(
+        self,
+        request: _exchange_pb2.ShareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ShareResponse, _abc.Awaitable[_exchange_pb2.ShareResponse]]:
+        """The calling custodian's own sealed share of one `joint` statement."""
+
+    @_abc_1.abstractmethod
+    def Confirm(
+        self,
+        request: _exchange_pb2.ConfirmShareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ConfirmShareResponse, _abc.Awaitable[_exchange_pb2.ConfirmShareResponse]]:
+        """The calling custodian has opened its share and keeps it."""
+
+def add_CustodyServicer_to_server(servicer: CustodyServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class OperatorStub:
     """What a hub operator may do. No call here reads a row."""
 
@@ -365,6 +408,8 @@ class OperatorStub:
     """All committed lots with their statements; current_only keeps the current ones."""
     Runs: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.RunsRequest, _exchange_pb2.RunsResponse]
     """Orders and their runs, oldest first."""
+    Models: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ModelsRequest, _exchange_pb2.ModelsResponse]
+    """Models that the hub holds, sealed, oldest first."""
 
 @_typing.type_check_only
 class OperatorAsyncStub(OperatorStub):
@@ -381,6 +426,8 @@ class OperatorAsyncStub(OperatorStub):
     """All committed lots with their statements; current_only keeps the current ones."""
     Runs: _aio.UnaryUnaryMultiCallable[_exchange_pb2.RunsRequest, _exchange_pb2.RunsResponse]  # type: ignore[assignment]
     """Orders and their runs, oldest first."""
+    Models: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ModelsRequest, _exchange_pb2.ModelsResponse]  # type: ignore[assignment]
+    """Models that the hub holds, sealed, oldest first."""
 
 class OperatorServicer(metaclass=_abc_1.ABCMeta):
     """What a hub operator may do. No call here reads a row."""
@@ -424,5 +471,13 @@ class OperatorServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.RunsResponse, _abc.Awaitable[_exchange_pb2.RunsResponse]]:
         """Orders and their runs, oldest first."""
+
+    @_abc_1.abstractmethod
+    def Models(
+        self,
+        request: _exchange_pb2.ModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ModelsResponse, _abc.Awaitable[_exchange_pb2.ModelsResponse]]:
+        """Models that the hub holds, sealed, oldest first."""
 
 def add_OperatorServicer_to_server(servicer: OperatorServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,9 +23,14 @@ from vigie_hub.enclave.messages import (
     Done,
     Failed,
     Fetch,
+    FetchModel,
     FromHost,
+    GivenJoint,
     GivenLot,
+    GivenModelPart,
     Go,
+    JointMade,
+    ModelPart,
     PartnerRelease,
     Progress,
     ResultPart,
@@ -83,15 +88,21 @@ class Channel:
             raise MalformedFrame("messages are out of order")
         self._received += 1
         kind = control.WhichOneof("message") or ""
-        self._from_host.take(kind, len(payload) + control.segment.size)
+        self._from_host.take(kind, len(payload) + control.segment.size + control.model_given.size)
         if kind not in expected:
             raise MalformedFrame("another message came than the one that was due")
         if kind == "begin":
             return self._begin(control.begin)
         if kind == "release":
-            return PartnerRelease(_name(control.release.partner), control.release.statement, control.release.blob)
+            given = control.release
+            return PartnerRelease(_name(given.partner), given.statement, given.blob, given.share)
+        if kind == "joint":
+            return _joint(control.joint)
         if kind == "go":
             return Go(control.go.evidence)
+        if kind == "model_given":
+            given_part = control.model_given
+            return GivenModelPart(given_part.part, bytes(self._wire.bulk(given_part.size, until)))
         one = control.segment
         return SealedPart(one.lot, one.bucket, one.part, self._wire.bulk(one.size, until))
 
@@ -120,6 +131,14 @@ class Channel:
                     raise MalformedFrame("a result or stage has a name that was never given")
                 control.part.SetInParent()
                 control.part.grant, control.part.part, control.part.size = grant, part, len(content)
+                bulk = content
+            case FetchModel():
+                control.fetch_model.SetInParent()
+            case JointMade(statement, shares):
+                control.joint_made.statement = statement
+                control.joint_made.shares.update(shares)
+            case ModelPart(part, content):
+                control.model_made.part, control.model_made.size = part, len(content)
                 bulk = content
             case Done(run):
                 control.done.run = run
@@ -157,6 +176,21 @@ class Channel:
                     raise MalformedFrame("another part came than the one that was due")
                 yield answer
 
+    def fetch_model(self, parts: int) -> list[bytes]:
+        """Ask for the sealed parts of the model that the order names, and return them in order.
+
+        Raises:
+            MalformedFrame: another part than the one that is due.
+        """
+        self.send(FetchModel())
+        found = []
+        for part in range(parts):
+            answer = self.receive("model_given")
+            if not isinstance(answer, GivenModelPart) or answer.part != part:
+                raise MalformedFrame("another part came than the one that was due")
+            found.append(answer.content)
+        return found
+
     def _put(self, control: enclave_pb2.Control, bulk: bytes | None) -> None:
         payload = control.SerializeToString()
         kind = control.WhichOneof("message") or ""
@@ -189,6 +223,19 @@ class Channel:
             _digest(begin.measurement),
             tuple(_lot(lot) for lot in begin.lots),
         )
+
+
+def _joint(given: enclave_pb2.GivenJoint) -> GivenJoint:
+    return GivenJoint(
+        given.statement,
+        given.receipt,
+        given.evidence,
+        tuple(given.approvals),
+        given.run,
+        given.run_receipt,
+        given.run_evidence,
+        given.run_order,
+    )
 
 
 def _lot(lot: enclave_pb2.Lot) -> GivenLot:

@@ -48,8 +48,8 @@ class Consolidation:
     present: Mapping[str, frozenset[str]]
 
 
-def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Consolidation:
-    """Open, join, compute features, train and score.
+def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model: bytes | None = None) -> Consolidation:
+    """Open, join, compute features, train – or take the ``model`` that was trained before – and score.
 
     Raises:
         Refused: claim ``perimeter``, ``segment``, ``rows`` or ``training``.
@@ -95,7 +95,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
     panel = builder.build()
     if not len(panel.keys) and PERIMETER in _present(lots):
         raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")
-    scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total))
+    scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total), model=model)
     return Consolidation(
         scores,
         panel,

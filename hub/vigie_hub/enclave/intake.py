@@ -108,6 +108,10 @@ class Opened:
     releases: Mapping[str, str]
     missing: tuple[str, ...]
 
+    def sound(self, answer: PartnerRelease) -> bool:
+        """Whether an answer was taken as its member's; there is one of each."""
+        return self.releases.get(answer.partner, NO_RELEASE) != NO_RELEASE
+
 
 def read_task(begin: Begin) -> Task:
     """Judge everything that the host gives at the start: steps 1 to 4.
@@ -164,7 +168,13 @@ def check_go(task: Task, go: Go, claimed: Statement) -> Statement:
     return judged.statement
 
 
-def open_releases(task: Task, answers: Sequence[PartnerRelease], evidence: bytes, private: SealingPrivateKey) -> Opened:
+def open_releases(
+    task: Task,
+    answers: Sequence[PartnerRelease],
+    evidence: bytes,
+    private: SealingPrivateKey,
+    custodians: Sequence[str] = (),
+) -> Opened:
     """Judge the partners' answers and take the keys out of them: steps 6 and 7.
 
     A release that fails is that partner's failing and not the run's: the partner is missing (docs/spec/release.md).
@@ -174,25 +184,26 @@ def open_releases(task: Task, answers: Sequence[PartnerRelease], evidence: bytes
         answers: as given by the host, at most one for each partner.
         evidence: digest of this enclave's evidence.
         private: this enclave's sealing key.
+        custodians: who may answer beside the partners, to give a share of the joint key.
 
     Raises:
-        Refused: claim ``release``: two answers of a partner, or one of somebody else; or claim ``required``.
+        Refused: claim ``release``: two answers of a member, or one of somebody else; or claim ``required``.
     """
     partners = task.partners
-    releases = dict.fromkeys(partners, NO_RELEASE)
+    releases = dict.fromkeys(sorted({*partners, *custodians}), NO_RELEASE)
     keys: dict[int, SealingPrivateKey] = {}
     missing = set(partners)
     answered: set[str] = set()
     for answer in answers:
-        if answer.partner not in partners or answer.partner in answered:
-            raise Refused("release", expected="one answer of each partner of the order", found="another one")
+        if answer.partner not in releases or answer.partner in answered:
+            raise Refused("release", expected="one answer of each member that the order asks", found="another one")
         answered.add(answer.partner)
         try:
             judged = judge(answer.statement, task.chain, kind="release", current_only=True)
             body: Release = judged.body
             _check_answer(task, answer, body, evidence)
             releases[answer.partner] = judged.statement.digest.hex()
-            if body.decision == "released":
+            if body.decision == "released" and answer.partner in missing:
                 keys |= _keys(task, answer, body, evidence, private)
                 missing.remove(answer.partner)
         except VigieError:

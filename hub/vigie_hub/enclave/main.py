@@ -5,10 +5,10 @@
     host                                    enclave
     Begin ────────────────────────────────▶ judge it, draw keys
           ◀──────────────────────────────── Claim (evidence, signed with the key just drawn)
-    Release* ─────────────────────────────▶ keep
+    Joint? Release* ──────────────────────▶ keep
     Go ───────────────────────────────────▶ judge evidence and releases, take the lots' keys
-          ◀──────────────────────────────── Fetch*, Progress*   (Segment* answer each Fetch)
-          ◀──────────────────────────────── Part* of each result, Done (the run, signed)
+          ◀──────────────────────────────── FetchModel?, Fetch*, Progress*   (ModelPart*, Segment* answer)
+          ◀──────────────────────────────── Part* of each result, JointMade?, ModelPart*, Done (the run, signed)
 
 Keys are drawn after everything is warmed up and sealed, live in this process only, and end with it.
 """
@@ -33,11 +33,21 @@ from vigie.errors import MalformedFrame
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey
 from vigie.statement import Statement
-from vigie_hub.enclave import sandbox
+from vigie_hub.enclave import sandbox, vault
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.consolidate import consolidate
 from vigie_hub.enclave.intake import Opened, Task, check_go, open_releases, read_task
-from vigie_hub.enclave.messages import Begin, Claim, Done, Go, PartnerRelease, Progress, ResultPart
+from vigie_hub.enclave.messages import (
+    Begin,
+    Claim,
+    Done,
+    GivenJoint,
+    Go,
+    ModelPart,
+    PartnerRelease,
+    Progress,
+    ResultPart,
+)
 from vigie_hub.enclave.results import metrics, model_card, seal_result
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
@@ -84,13 +94,19 @@ def run(channel: Channel, *, clock: Clock) -> None:
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
     channel.send(Claim(claimed.raw))
     answers: list[PartnerRelease] = []
-    while not isinstance(message := channel.receive("release", "go"), Go):
-        if not isinstance(message, PartnerRelease):
+    given: GivenJoint | None = None
+    while not isinstance(message := channel.receive("release", "joint", "go"), Go):
+        if isinstance(message, PartnerRelease):
+            answers.append(message)
+        elif isinstance(message, GivenJoint):
+            given = message
+        else:
             raise MalformedFrame("another message came than the one that was due")
-        answers.append(message)
     signed = check_go(task, message, claimed)
-    opened = open_releases(task, answers, signed.digest, private)
-    _work(channel, task, opened, signed, claim, signer, clock)
+    known = vault.read_joint(task, given)
+    opened = open_releases(task, answers, signed.digest, private, vault.givers(task, known))
+    held = vault.unlock(task, known, answers, opened, signed.digest, private)
+    _work(channel, task, opened, held, signed, claim, signer, clock)
 
 
 def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, created: str) -> bodies.Evidence:
@@ -124,6 +140,7 @@ def _work(
     channel: Channel,
     task: Task,
     opened: Opened,
+    held: vault.Vault,
     signed: Statement,
     claim: bodies.Evidence,
     signer: Signer,
@@ -132,7 +149,10 @@ def _work(
     def tell(stage: str, done: int, total: int) -> None:
         channel.send(Progress(stage, done, total))
 
-    found = consolidate(channel, task, opened, tell)
+    model = vault.fetch_model(channel, task, held)
+    if model is not None and held.known is not None:
+        tell("shares", sum(said == "sound" for said in held.shares.values()), held.known.body.threshold)
+    found = consolidate(channel, task, opened, tell, model)
     level = evidence.level(claim, task.convention)
     grants = task.convention.grants_of(task.purpose.name)
     said = []
@@ -143,6 +163,14 @@ def _work(
         said.append(sealed.said)
         tell("sealing", number + 1, len(grants))
     card = model_card(task, opened, found)
+    # What is said of training months and companies is of this run's rows; the model may be of an earlier run.
+    trained_by = held.known.run_digest if held.known is not None else None
+    card["trained_by"] = None if trained_by is None else trained_by.hex()
+    kept = vault.keep(task, held, found.scores.model_bytes, signed.digest, signer, stamp(clock()))
+    if kept.made is not None:
+        channel.send(kept.made)
+    for part, content in enumerate(kept.parts):
+        channel.send(ModelPart(part, content))
     body = bodies.Run(
         convention=task.chain.digest,
         evidence=signed.digest,
@@ -154,6 +182,9 @@ def _work(
         results=tuple(said),
         level=level,  # type: ignore[arg-type]  # evidence.level returns one of the five
         created=stamp(clock()),
+        joint=kept.joint,
+        sealed=kept.sealed,
+        shares=dict(held.shares),
     )
     channel.send(Done(statement.sign_text(bodies.text_for(body), [signer]).raw))
 

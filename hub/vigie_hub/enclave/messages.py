@@ -27,11 +27,29 @@ class Begin:
 
 @dataclass(frozen=True)
 class PartnerRelease:
-    """One partner's answer: its signed release, and the sealed keys when it released."""
+    """One member's answer: its signed release, the sealed keys when it released, the sealed share when it gave one."""
 
     partner: str
     statement: bytes
     blob: bytes
+    share: bytes = b""
+
+
+@dataclass(frozen=True)
+class GivenJoint:
+    """The newest statement about the joint key, and what it rests on; nothing about it is believed yet.
+
+    The ``run…`` fields are those of the run that trained the model which the order names; empty when it names none.
+    """
+
+    statement: bytes
+    receipt: bytes
+    evidence: bytes
+    approvals: tuple[bytes, ...]
+    run: bytes
+    run_receipt: bytes
+    run_evidence: bytes
+    run_order: bytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,15 @@ class SealedPart:
     content: bytes | memoryview
 
 
-FromHost = Begin | PartnerRelease | Go | SealedPart
+@dataclass(frozen=True)
+class GivenModelPart:
+    """One sealed part of the model that the order names, in answer to a fetch."""
+
+    part: int
+    content: bytes
+
+
+FromHost = Begin | PartnerRelease | GivenJoint | Go | SealedPart | GivenModelPart
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,27 @@ class ResultPart:
 
 
 @dataclass(frozen=True)
+class FetchModel:
+    """Ask for all sealed parts of the model that the order names."""
+
+
+@dataclass(frozen=True)
+class JointMade:
+    """The joint key was drawn or shared anew: the signed statement, and each custodian's sealed share."""
+
+    statement: bytes
+    shares: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """One sealed part of the model that was trained."""
+
+    part: int
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Done:
     """The signed run; the enclave exits after it."""
 
@@ -104,4 +151,4 @@ class Failed:
     found: str
 
 
-ToHost = Claim | Fetch | Progress | ResultPart | Done | Failed
+ToHost = Claim | Fetch | FetchModel | Progress | ResultPart | JointMade | ModelPart | Done | Failed

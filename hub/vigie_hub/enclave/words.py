@@ -21,19 +21,19 @@ UNTOLD: Final = "words that may not leave the enclave"
 
 UNTOLD_CLAIM: Final = "internal"
 
-STAGES: Final = frozenset({"features", "training", "sealing"})
+STAGES: Final = frozenset({"shares", "features", "training", "sealing"})
 """What a run can be at."""
 
 CLAIMS: Final = frozenset(
     {
         # of the enclave itself
         "channel", "convention", "evidence", "internal", "lot", "lots", "memory", "order", "perimeter", "recipient",
-        "release", "required", "rows", "run", "segment", "states", "training",
+        "approvals", "joint", "model", "release", "required", "rows", "run", "segment", "shares", "states", "training",
         # of vigie.authority and vigie.chain, which judge statements and conventions for it
         "about", "as_of", "buckets", "challenges", "companies_class", "count", "created", "dataset", "dates", "deadline",
         "decision", "delivery", "epoch", "evaluator", "grant", "id", "kind", "level", "member", "newest", "origin",
-        "owner", "partner", "previous", "purpose", "quality", "recipients", "releases", "requester", "results", "schema",
-        "segments", "signatures", "signatory", "stage", "version",
+        "key", "owner", "partner", "previous", "purpose", "quality", "recipients", "releases", "requester", "results", "schema",
+        "sealed", "segments", "signatures", "signatory", "stage", "threshold", "version",
     }
 )  # fmt: skip
 """The rules that can end a run."""
@@ -81,7 +81,7 @@ SENTENCES: Final = (
     # evidence and releases
     "the evidence that was claimed, with the host's signature",
     "the evidence of another enclave",
-    "one answer of each partner of the order",
+    "one answer of each member that the order asks",
     "an answer of {name} to this order",
     "to another one",
     "an answer to this enclave's evidence",
@@ -91,6 +91,29 @@ SENTENCES: Final = (
     "the private half of each lot's key",
     "another, for {name}",
     "a sound release by {name}",
+    # the joint key and the model
+    "the joint key that the model is sealed to",
+    "a joint key that the enclave of its evidence drew, in the journal",
+    "the joint key of epoch {number}",
+    "of {number}",
+    "sound shares of {number} organisations",
+    "{number}; wrong: {names}",
+    "{number}; none of: {names}",
+    "{number}; wrong: {names}; none of: {names}",
+    "shares that restore the joint key",
+    "at most {number} parts",
+    "the sealed parts that the run named",
+    "a model that opens with the joint key, with the digest that the order names",
+    "a model that a run of this purpose trained, in the journal",
+    "a model for {name}",
+    "one for another purpose or order",
+    "the run that trained the model that the order names",
+    "another run",
+    "a measurement that {number} organisations approved",
+    "a model of the catalogue's features",
+    "a serialised model",
+    "one of others",
+    "something else",
     # the work
     "lots of {name}, who decides the perimeter",
     "companies that the perimeter's lot names for the period",
@@ -130,6 +153,7 @@ SENTENCES: Final = (
 _GAPS: Final = {
     "number": r"(?P<number{}>0|[1-9]\d{{0,5}})",
     "name": r"(?P<name{}>[a-z][a-z0-9_-]{{0,62}})",
+    "names": r"(?P<names{}>[a-z][a-z0-9_-]{{0,62}}(?:, [a-z][a-z0-9_-]{{0,62}}){{0,63}})",
     "kind": r"(?P<kind{}>[A-Za-z]{{1,40}})",
     "claim": r"(?P<claim{}>[a-z_]{{1,32}})",
 }
@@ -178,6 +202,8 @@ class Vocabulary:
         match gap.rstrip("0123456789"):
             case "name":
                 return word in self._names
+            case "names":
+                return all(name in self._names for name in word.split(", "))
             case "kind":
                 return word in _KINDS
             case "claim":

@@ -16,6 +16,8 @@ from vigie.bodies import (
     Delivery,
     Evaluation,
     Evidence,
+    Joint,
+    JointShare,
     Lot,
     Order,
     Perimeter,
@@ -26,6 +28,7 @@ from vigie.bodies import (
     Release,
     Run,
     RunResult,
+    SealedModel,
 )
 from vigie.errors import MalformedStatement
 from vigie.note import Signer
@@ -43,14 +46,15 @@ EXAMPLES: dict[str, Body] = {
     "evidence": Evidence(
         D, D, KEY, D, {"acoss": D}, D, D, "software", {"dumpable": "enforced"}, {"kernel": "6.1"}, None, TIME
     ),
-    "release": Release(D, D, D, "acoss", "released", (D,), D, None, TIME),
+    "release": Release(D, D, D, "acoss", "released", (D,), D, None, TIME, D),
     "run": Run(
         D, D, D, {"acoss": "11" * 32, "travail": "none"}, D, {"seed": 1, "parts": ["x", None]}, {},
-        (RunResult("acoss-list", "acoss", D, 2, 8192),), "A1", TIME,
+        (RunResult("acoss-list", "acoss", D, 2, 8192),), "A1", TIME, D, SealedModel(D, 2, 8192), {"acoss": "sound"},
     ),
     "delivery": Delivery(D, D, "acoss-list", "acoss", D, "A1", TIME),
     "refusal": Refusal(D, "hub", "acoss", None, Reason("budget", "at most 16384 elements", "17000"), 1, TIME),
     "perimeter": Perimeter(D, 1, ID, "2026-03", "acoss", {"travail": PerimeterShare(D, 5232, 1)}, 96, None, TIME),
+    "joint": Joint(D, 1, ID, b"\x44" * 1216, 2, D, D, None, (JointShare("acoss", 1, D, D, D),), TIME),
 }  # fmt: skip
 
 

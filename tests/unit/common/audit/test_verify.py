@@ -16,7 +16,7 @@ from vigie import statement as statements
 from vigie.audit.folder import Export, gather, layout
 from vigie.audit.report import CHECKS, Report
 from vigie.audit.verify import verify
-from vigie.bodies import Reason, RunResult
+from vigie.bodies import Reason, RunResult, SealedModel
 from vigie.errors import MalformedStatement
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
@@ -332,6 +332,43 @@ FAULTS = {
     "delivery to another": planted(
         "deliveries", "a result of banque-de-france", "delivery acoss 1", grant="banque-de-france-list"
     ),
+    # -- joint keys and models
+    "joint key of another threshold": planted("statements", "not allowed", "joint 1", threshold=3),
+    "joint key signed by another enclave": Fault(
+        "statements", "signed as it must be", "joint 1", Change(signers={"joint 1": (enclave_signer("evidence 2"),)})
+    ),
+    "joint key of other custodians": planted(
+        "statements", "not allowed", "joint 1", shares=lambda old: tuple(replace(one, index=9) for one in old)
+    ),
+    "joint key drawn twice": planted("joint-keys", "was drawn in entry", "joint 2", previous=None),
+    "joint key that follows nothing": planted("joint-keys", "must follow the one of", "joint 2", previous=digest("?")),
+    "joint key that no run names": planted("joint-keys", "no run of the enclave", "joint 1", "run 1", joint=None, sealed=None),
+    "joint key after its run": Fault(
+        "joint-keys", "names it after it", "joint 1", Change(arrange=after("joint 1", "run 1"))
+    ),
+    "joint key that the journal lacks": planted("order-of-events", "not in the journal", "run 1", joint=digest("?")),
+    "model that no run trained": planted(
+        "joint-keys", "no run before this one trained", "run 2", "run 1", sealed=None
+    ),
+    "scored with another model": planted("joint-keys", "another model than its order", "run 2", model=digest("?")),
+    "sealed a model that was given": planted(
+        "joint-keys", "its order named one", "run 2", sealed=SealedModel(digest("?"), 1, 4096)
+    ),
+    "too few shares": planted(
+        "joint-keys", "shares of 1 organisations, of which 2", "run 2", shares={"acoss": "sound", "travail": "wrong"}
+    ),
+    "share of nobody": planted(
+        "joint-keys", "who has none", "run 2", shares=lambda old: {**old, "auditeur": "sound"}
+    ),
+    "share that was not given": planted(
+        "joint-keys", "whose release gave none", "run 2", "release travail 2", share=None
+    ),
+    "shares used in training": planted(
+        "joint-keys", "a run that trained used shares", "run 1", shares={"acoss": "sound"}
+    ),
+    "share given for training": planted(
+        "releases", "an order that names no model", "release acoss 1", share=digest("?")
+    ),
     "delivery at another level": planted("deliveries", "says level A4", "delivery acoss 1", level="A4"),
 }  # fmt: skip
 
@@ -522,12 +559,20 @@ def test_answers_may_enter_the_journal_in_another_order_than_they_were_charged()
 def test_a_refusal_after_evidence_counts_as_an_answer() -> None:
     def refuse(old: object) -> object:
         return dataclasses.replace(  # type: ignore[type-var]
-            old, decision="refused", lots=(), blob=None, reason=Reason("policy", "a person's word", "none yet")
+            old,
+            decision="refused",
+            lots=(),
+            blob=None,
+            share=None,
+            reason=Reason("policy", "a person's word", "none yet"),
         )
 
-    change = Change(body={"release travail 2": refuse})
+    def threshold_of_one(old: object) -> object:
+        return dataclasses.replace(old, shares={"acoss": "sound"})  # type: ignore[type-var]
+
+    change = Change(body={"release travail 2": refuse, "run 2": threshold_of_one})
     report = verify(Story(change).export(), OWN)
-    assert faults(report) == {}
+    assert list(faults(report)) == ["joint-keys"], "a refusal gives no share either"
     assert any("without banque-de-france, travail" in event.sentence for event in report.events)
 
 
