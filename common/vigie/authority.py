@@ -15,7 +15,20 @@ from typing import Any, Final
 
 from vigie import bodies, note, sizes, statement
 from vigie import evidence as evidences
-from vigie.bodies import Approval, Body, Delivery, Evaluation, Evidence, Lot, Order, Perimeter, Refusal, Release, Run
+from vigie.bodies import (
+    Approval,
+    Body,
+    Delivery,
+    Erasure,
+    Evaluation,
+    Evidence,
+    Lot,
+    Order,
+    Perimeter,
+    Refusal,
+    Release,
+    Run,
+)
 from vigie.chain import ConventionChain
 from vigie.clock import parse_time
 from vigie.convention import Convention
@@ -123,7 +136,7 @@ def _required_key_names(body: Body, convention: Convention) -> tuple[str, ...]:
     match body:
         case Lot() | Release():
             names = (_key(convention, body.partner, "signing", "partner"),)
-        case Approval():
+        case Approval() | Erasure():
             names = (_key(convention, body.member, "signing", "member"),)
         case Evaluation():
             speaker = body.requester if body.stage == "requested" else body.evaluator
@@ -329,6 +342,12 @@ def _check_perimeter(body: Perimeter, convention: Convention) -> None:
         raise Refused("recipients", expected="at least one part for each recipient", found="none")
 
 
+def _check_erasure(body: Erasure, convention: Convention) -> None:
+    _partner(body.member, convention, "member")
+    _epoch(body.epoch, convention)
+    _distinct(body.lots, "lots")
+
+
 def _granted(grant: str, recipient: str, convention: Convention) -> None:
     found = convention.grants.get(grant)
     if found is None:
@@ -368,4 +387,5 @@ _CHECKS: Final[Mapping[type[Any], Callable[[Any, Convention], None]]] = {
     Delivery: _check_delivery,
     Refusal: _check_refusal,
     Perimeter: _check_perimeter,
+    Erasure: _check_erasure,
 }

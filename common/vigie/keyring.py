@@ -206,6 +206,10 @@ class Keyring:
         """Uses whose seeds nobody has said to be written down as words, in the order of :meth:`seeds`."""
         return tuple(use for use, _ in self.seeds() if use not in self._words)
 
+    def words_on_paper(self, epoch: int) -> str | None:
+        """The day, ``YYYY-MM-DD``, on which the words of an epoch's seed were recorded as kept; None when never."""
+        return self._words.get(f"epoch/{epoch}")
+
     def record_words(self, uses: Sequence[str], now: datetime) -> None:
         """Record that the words of these seeds are kept on paper. :meth:`save` makes it last.
 

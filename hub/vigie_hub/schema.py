@@ -127,4 +127,13 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX perimeter_part_by_id ON perimeter_part (perimeter, id);
     """,
+    """
+    -- Epochs that a partner withdrew, with each of its `erasure` statements (their digests).
+    CREATE TABLE withdrawal (
+        partner TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        erasure BLOB NOT NULL,
+        PRIMARY KEY (partner, epoch, erasure)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
