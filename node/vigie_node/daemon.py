@@ -198,7 +198,8 @@ class Daemon:
             _log.info("an approval is in the journal")
 
     async def _withdraw(self, calls: HubCalls) -> None:
-        await withdrawing.announce(self._node, calls.submit)
+        if count := await withdrawing.announce(self._node, calls.submit):
+            _log.info("erasures are in the journal", statements=count)
 
     # -- events ---------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from vigie import authority, custody
 from vigie import statement as statements
 from vigie.bodies import Erasure, text_for
+from vigie.body_codec import decode, encode
 from vigie.clock import stamp
 from vigie.erasing import Copy, copies, erase_epoch
 from vigie.errors import InputError, Missing, StateError
@@ -28,8 +27,6 @@ from vigie_node.own_lots import OwnLot
 
 LOTS_OF_STATEMENT: Final = 800
 """Lots named in one erasure, so that it stays below the size of a statement; more make further statements."""
-
-_log = structlog.get_logger("vigie.node.withdrawing")
 
 
 @dataclass(frozen=True)
@@ -109,8 +106,10 @@ def erase(node: Node, passphrase: str, epoch: int, *, reason: str | None, clock:
         clock: gives the time now.
 
     Raises:
+        MalformedStatement: the reason is no sentence that a statement can hold; nothing was done.
         StateError, OSError: the disk or the keyring; what was done stays done, run it again.
     """
+    decode(Erasure, encode(Erasure(node.chain.digest, node.member, epoch, (), reason, stamp(clock()))))
     withdrawal = node.withdrawals.intend(epoch, reason=reason, now=clock())
     if epoch in node.keyring.epochs():
         node.keyring.forget_epoch(epoch)
@@ -123,7 +122,6 @@ def erase(node: Node, passphrase: str, epoch: int, *, reason: str | None, clock:
     node.withdrawals.mark_erased(epoch, now=clock())
     if not node.withdrawals.statements(epoch):
         node.withdrawals.keep(_signed(node, epoch, withdrawal.reason, clock()))
-    _log.info("the seed of an epoch is gone", epoch=epoch)
 
 
 async def announce(node: Node, submit: Callable[[bytes], Awaitable[bytes]]) -> int:
@@ -139,7 +137,6 @@ async def announce(node: Node, submit: Callable[[bytes], Awaitable[bytes]]) -> i
         # The hub's first statement counts: its signatures are those of the entry.
         verify_receipt(Receipt.parse(receipt), judged.statement.raw, judged.convention.log_key())
         node.withdrawals.keep_receipt(raw, receipt)
-        _log.info("an erasure is in the journal", epoch=judged.body.epoch)
     return len(waiting)
 
 

@@ -13,7 +13,9 @@ from vigie.passphrase import read_passphrase
 from vigie_node.cli.opening import connected
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
 from vigie_node.folder import Node, NodeFolder
+from vigie_node.outbox import Spool
 from vigie_node.own_lots import OwnLot
+from vigie_node.sending import Sender
 from vigie_node.wire import Hub
 from vigie_node.withdrawing import Foreseen, announce, check_unattended, erase, foresee, remaining
 
@@ -131,11 +133,10 @@ def _reason(text: str) -> str | None:
 
 
 async def _recover(node: Node) -> bool:
-    from vigie_node.hub_calls import HubCalls
-
     try:
-        async with connected(node), HubCalls.connected(node, clock=utc_now) as calls:
-            await calls.recover_lots()
+        async with connected(node) as channel:
+            spool = Spool(node.folder.spool)
+            await Sender(node.chain, node.keyring, node.state, spool, Hub(channel), utc_now).recover()
     except Unavailable:
         return False
     return True

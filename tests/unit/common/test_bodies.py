@@ -14,6 +14,7 @@ from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
     Lot,
@@ -51,6 +52,7 @@ EXAMPLES: dict[str, Body] = {
     "delivery": Delivery(D, D, "acoss-list", "acoss", D, "A1", TIME),
     "refusal": Refusal(D, "hub", "acoss", None, Reason("budget", "at most 16384 elements", "17000"), 1, TIME),
     "perimeter": Perimeter(D, 1, ID, "2026-03", "acoss", {"travail": PerimeterShare(D, 5232, 1)}, 96, None, TIME),
+    "erasure": Erasure(D, "acoss", 1, (D, b"\x02" * 32), "a mistake in the extract", TIME),
 }  # fmt: skip
 
 
