@@ -227,6 +227,10 @@ class Daemon:
             self._fail(error)
 
     def _take(self, kind: str, raw: bytes) -> None:
+        if kind in ("approval", "lot"):
+            self._node.state.seen.take(raw, self._node.chain)
+        if kind == "lot":
+            return
         if kind == "approval":
             approvals.take(self._node, raw)
             return

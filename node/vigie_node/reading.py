@@ -38,7 +38,7 @@ class JournalReader:
     Args:
         ledger: where what was read is remembered.
         fetch: asks the hub for entries.
-        tell: told (kind, entry) of each convention, approval, perimeter and erasure found, in order, once what was read is proved. It may
+        tell: told (kind, entry) of each convention, approval, perimeter, erasure and lot found, in order, once what was read is proved. It may
             be told the same again after a crash.
         clock: gives the time now.
     """
@@ -101,7 +101,7 @@ def _sort(entry: bytes, found: _Found) -> None:
             found.runs.append(SeenRun(opened.digest, bodies.read(opened, bodies.Run).order))
         elif opened.kind == "evidence":
             found.measurement = bodies.read(opened, bodies.Evidence).measurement
-        elif opened.kind in ("convention", "approval", "perimeter", "erasure"):
+        elif opened.kind in ("convention", "approval", "perimeter", "erasure", "lot"):
             found.told.append((opened.kind, entry))
     except MalformedStatement:
         return

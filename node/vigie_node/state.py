@@ -21,6 +21,7 @@ from vigie.errors import StateError
 from vigie.journal.proof import Receipt
 from vigie.witness_service import WITNESS_SCHEMA, WitnessStore
 from vigie_node.own_lots import OwnLot, current
+from vigie_node.seen import SEEN_SCHEMA, Seen
 from vigie_node.withdrawals import WithdrawalLedger
 
 __all__ = ["SCHEMA", "NodeState", "OwnLot", "StoredResult", "current"]
@@ -124,7 +125,7 @@ CREATE TABLE erasures (
 ) STRICT, WITHOUT ROWID;
 """
 
-SCHEMA = (_LOTS_AND_RESULTS, WITNESS_SCHEMA, _RELEASES, _WITHDRAWALS)
+SCHEMA = (_LOTS_AND_RESULTS, WITNESS_SCHEMA, _RELEASES, _WITHDRAWALS, SEEN_SCHEMA)
 """Migrations of ``state.sqlite`` in order; a released one is never edited, only followed by another."""
 
 _LOTS = "SELECT statement, receipt, EXISTS (SELECT 1 FROM withdrawals w WHERE w.epoch = lots.epoch) FROM lots"
@@ -156,6 +157,7 @@ class NodeState:
         self.connection = connection
         self.witness = WitnessStore(connection)
         self.withdrawals = WithdrawalLedger(connection)
+        self.seen = Seen(connection)
 
     @classmethod
     def open(cls, path: Path) -> "NodeState":
