@@ -19,6 +19,7 @@ from vigie.errors import Malformed, Missing, Refused, StateError, VigieError
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
 from vigie.note import parse as parse_note
+from vigie.wiping import wipe
 from vigie.witness_service import Witness
 from vigie_node.folder import Node
 from vigie_node.ledger import KnownOrder, Standing
@@ -183,7 +184,10 @@ class Desk:
             await self._read_journal(question.evidence_receipt)
             try:
                 plan, keys = self._plan(question, order, order_digest)
-                blob = custody.seal_release(plan.enclave_key, plan.evidence_digest, plan.order_digest, keys)
+                try:
+                    blob = custody.seal_release(plan.enclave_key, plan.evidence_digest, plan.order_digest, keys)
+                finally:
+                    wipe(*keys.values())
             except (Refused, Malformed) as error:
                 return self._refuse(error, order, order_digest, evidence_digest).raw, b""
             # From here on the challenge is used and the release counted, on disk.

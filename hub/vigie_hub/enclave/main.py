@@ -33,11 +33,12 @@ from vigie.errors import MalformedFrame
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey
 from vigie.statement import Statement
+from vigie.wiping import let_go, wipe
 from vigie_hub.enclave import sandbox
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.consolidate import consolidate
 from vigie_hub.enclave.intake import Opened, Task, check_go, open_releases, read_task
-from vigie_hub.enclave.messages import Begin, Claim, Done, Go, PartnerRelease, Progress, ResultPart
+from vigie_hub.enclave.messages import Begin, Claim, Done, Failed, Go, PartnerRelease, Progress, ResultPart
 from vigie_hub.enclave.results import metrics, model_card, seal_result
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
@@ -56,7 +57,9 @@ def serve(file_descriptor: int) -> int:
         try:
             run(channel, clock=utc_now)
         except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
-            return _tell(channel, error)
+            word = failed(error)
+            let_go(error)  # the frames that it came through hold keys and rows
+            return _tell(channel, word)
     return 0
 
 
@@ -72,7 +75,9 @@ def run(channel: Channel, *, clock: Clock) -> None:
     if not isinstance(begin, Begin):
         raise MalformedFrame("the first message is not Begin")
     task = read_task(begin)
-    private = SealingPrivateKey.from_seed(sealing.generate())
+    seed = sealing.generate()
+    private = SealingPrivateKey.from_seed(seed)
+    wipe(seed)
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
     claim = evidence_of(task, private, signer, created=stamp(clock()))
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
@@ -84,6 +89,7 @@ def run(channel: Channel, *, clock: Clock) -> None:
         answers.append(message)
     signed = check_go(task, message, claimed)
     opened = open_releases(task, answers, signed.digest, private)
+    del private  # nothing further is ever sealed to it
     _work(channel, task, opened, signed, claim, signer, clock)
 
 
@@ -152,9 +158,9 @@ def _work(
     channel.send(Done(statement.sign_text(bodies.text_for(body), [signer]).raw))
 
 
-def _tell(channel: Channel, error: Exception) -> int:
+def _tell(channel: Channel, word: Failed) -> int:
     try:
-        channel.send(failed(error))
+        channel.send(word)
     except (OSError, MalformedFrame):
         return 1  # the host is gone: nobody is left to tell
     return 1
