@@ -143,7 +143,7 @@ def _encode_keys(keys: Mapping[bytes, bytes]) -> bytearray:
     return plain
 
 
-def _decode_keys(plain: bytes) -> dict[bytes, bytes]:
+def _decode_keys(plain: bytes | bytearray) -> dict[bytes, bytes]:
     head = len(_RELEASE_HEAD) + 4
     count = int.from_bytes(plain[len(_RELEASE_HEAD) : head], "big")
     if not plain.startswith(_RELEASE_HEAD) or count > MAX_RELEASED or len(plain) != head + count * _ENTRY:

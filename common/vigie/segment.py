@@ -62,7 +62,7 @@ def read(plain: bytes, schema: pa.Schema) -> pa.Table:
     if any(not field.nullable and table.column(place).null_count for place, field in enumerate(schema)):
         raise MalformedSegment("a part has nulls in a column that may have none")
     # What was not compressed lies in the part itself, which the caller is about to wipe.
-    return _read_stream(memoryview(_copied(table)), schema) if shares_memory(table, content) else table
+    return _read_stream(memoryview(_copied(table)).cast("B"), schema) if shares_memory(table, content) else table
 
 
 def pad(content: bytes) -> bytes:

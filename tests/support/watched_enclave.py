@@ -19,8 +19,8 @@ def enclave_seed() -> bytes:
 
 def serve(file_descriptor: int, tell: int, wait: int) -> None:
     """Serve one order, stopping on the way."""
-    from vigie.clock import utc_now
-    from vigie_hub.enclave import consolidate, intake, main
+    from vigie import sealing
+    from vigie_hub.enclave import consolidate, intake, main, sandbox
 
     def stop(name: str) -> None:
         os.write(tell, name.encode() + b"\n")
@@ -45,10 +45,12 @@ def serve(file_descriptor: int, tell: int, wait: int) -> None:
 
         setattr(owner, function, stopping)
 
-    main.warm_up = lambda: None
-    main.sandbox.apply = lambda stage: None
-    main.sealing.generate = enclave_seed
-    main.utc_now = utc_now
+    for owner, name, value in (
+        (main, "warm_up", lambda: None),
+        (sandbox, "apply", lambda stage: None),
+        (sealing, "generate", enclave_seed),
+    ):
+        setattr(owner, name, value)
     after(intake, "open_release", "keys in clear")
     after(main, "open_releases", "keys taken")
     after(consolidate, "read_lot", "rows in clear")
