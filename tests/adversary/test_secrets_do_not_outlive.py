@@ -28,6 +28,8 @@ from vigie.v1 import enclave_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
 MONTHS = 24
+PATIENCE = 300
+"""Seconds: an upper bound for a machine that has much else to do."""
 COMPANIES = [f"{number:09d}" for number in range(500_000_000, 500_000_040)]
 
 
@@ -129,18 +131,18 @@ def watch(story: Story, secrets: Callable[[], dict[str, bytes]]) -> Watched:
 
     thread = threading.Thread(target=watching)
     thread.start()
-    ours.settimeout(120)
+    ours.settimeout(PATIENCE)
     try:
         with ours:
             story.play(ours)
-            process.wait(60)
+            process.wait(PATIENCE)
     except EnclaveFailed as failed:
         watched.failure = failed.claim
-        process.wait(60)
+        process.wait(PATIENCE)
     finally:
         process.kill()
-        process.wait(60)
-        thread.join(60)
+        process.wait(PATIENCE)
+        thread.join(PATIENCE)
         os.close(go)
     return watched
 
