@@ -20,6 +20,7 @@ from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
     Joint,
@@ -137,7 +138,7 @@ def _required_key_names(body: Body, convention: Convention) -> tuple[str, ...]:
     match body:
         case Lot() | Release():
             names = (_key(convention, body.partner, "signing", "partner"),)
-        case Approval():
+        case Approval() | Erasure():
             names = (_key(convention, body.member, "signing", "member"),)
         case Evaluation():
             speaker = body.requester if body.stage == "requested" else body.evaluator
@@ -368,6 +369,12 @@ def _check_joint(body: Joint, convention: Convention) -> None:
         )
 
 
+def _check_erasure(body: Erasure, convention: Convention) -> None:
+    _partner(body.member, convention, "member")
+    _epoch(body.epoch, convention)
+    _distinct(body.lots, "lots")
+
+
 def _granted(grant: str, recipient: str, convention: Convention) -> None:
     found = convention.grants.get(grant)
     if found is None:
@@ -414,4 +421,5 @@ _CHECKS: Final[Mapping[type[Any], Callable[[Any, Convention], None]]] = {
     Refusal: _check_refusal,
     Perimeter: _check_perimeter,
     Joint: _check_joint,
+    Erasure: _check_erasure,
 }

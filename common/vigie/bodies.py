@@ -300,7 +300,23 @@ class Joint:
     created: Time
 
 
-Body = Approval | Lot | Evaluation | Order | Evidence | Release | Run | Delivery | Refusal | Perimeter | Joint
+@dataclass(frozen=True)
+class Erasure:
+    """A member has destroyed the seed of an epoch (docs/spec/erasure.md); signed by that member.
+
+    ``lots`` are the statement digests of the lots that the member knows to be lost by it. Every lot of that member and
+    epoch is withdrawn, named or not: none of them can be opened any more.
+    """
+
+    convention: Digest
+    member: Name
+    epoch: int
+    lots: tuple[Digest, ...]
+    reason: Sentence | None
+    created: Time
+
+
+Body = Approval | Lot | Evaluation | Order | Evidence | Release | Run | Delivery | Refusal | Perimeter | Joint | Erasure
 
 BODIES: Final[Mapping[str, type[Body]]] = {
     "approval": Approval,
@@ -314,6 +330,7 @@ BODIES: Final[Mapping[str, type[Body]]] = {
     "refusal": Refusal,
     "perimeter": Perimeter,
     "joint": Joint,
+    "erasure": Erasure,
 }
 """The body class of each JSON kind."""
 

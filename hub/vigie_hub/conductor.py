@@ -65,7 +65,7 @@ class Conductor:
 
         1. A hub operator signed it, under the current convention, for a purpose of it.
         2. Its deadline is to come, and its period is not.
-        3. It names all current lots of the datasets of its purpose, of its epoch, and nothing else.
+        3. It names all current lots of the datasets of its purpose, of its epoch, and nothing else; none is withdrawn.
         4. Every partner that the purpose requires has a lot in it.
         5. A model that it names is here, and was trained for its purpose.
 
@@ -312,6 +312,7 @@ class Conductor:
     # -- pieces
 
     def _check_lots(self, order: Order) -> None:
+        self._check_withdrawn(order)
         convention = self._m.agreement.current
         purpose = convention.purposes[order.purpose]
         wanted = {}
@@ -337,6 +338,20 @@ class Conductor:
         for name in purpose.required:
             if name not in wanted.values():
                 raise Refused("required_partner", expected=f"a current lot of {name}", found="none")
+
+    def _check_withdrawn(self, order: Order) -> None:
+        for digest in order.lots:
+            try:
+                row = self._m.deposits.find(digest)
+            except Missing:
+                continue  # not among the current lots either: refused for that
+            if self._m.deposits.withdrawn(row):
+                raise Refused(
+                    "lots",
+                    expected="lots that their partners have not withdrawn",
+                    found=f"the lot {digest.hex()} of {row.partner}, withdrawn with its epoch {row.epoch}",
+                    hint="order again: `vigie-hub consolidate` takes the lots that are current now",
+                )
 
     def _standing(self, owners: list[str], answers: _Answers) -> str:
         missing = answers.missing(owners)

@@ -157,4 +157,13 @@ MIGRATIONS: Final = (
         PRIMARY KEY (run, part)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Epochs that a partner withdrew, with each of its `erasure` statements (their digests).
+    CREATE TABLE withdrawal (
+        partner TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        erasure BLOB NOT NULL,
+        PRIMARY KEY (partner, epoch, erasure)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -48,6 +48,7 @@ from vigie_hub.services import attending, custody, depositing, journaling, opera
 from vigie_hub.store import Store
 from vigie_hub.submitting import Submissions
 from vigie_hub.vault import Vault
+from vigie_hub.withdrawing import WithdrawalDesk
 from vigie_hub.witnessing import Witnessing
 
 SERVICES = tuple(
@@ -178,14 +179,17 @@ async def _assemble(
     gate = Gate(agreement.caller, on_refusal, limits)
     server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
     version = _version()
-    depositing.register(server, depositing.DepositService(deposits, journal, idle_seconds=limits.put_idle_seconds))
+    withdrawals = WithdrawalDesk(store, journal, lot_packs)
+    depositing.register(
+        server, depositing.DepositService(deposits, journal, withdrawals, idle_seconds=limits.put_idle_seconds)
+    )
     attending.register(
         server,
         attending.RelayService(
             Relay(journal, agreement, attendance, limits), attendance, agreement, version=version, clock=clock
         ),
     )
-    journaling.register(server, journaling.JournalService(journal, Submissions(journal, agreement, clock)))
+    journaling.register(server, journaling.JournalService(journal, Submissions(journal, agreement, withdrawals, clock)))
     results.register(server, results.ResultsService(outbox, journal))
     perimeters.register(server, perimeters.PerimeterService(desk, idle_seconds=limits.put_idle_seconds))
     custody.register(server, custody.CustodyService(vault, clock))

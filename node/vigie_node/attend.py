@@ -19,6 +19,7 @@ from vigie.errors import Malformed, Missing, Refused, StateError, VigieError
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
 from vigie.note import parse as parse_note
+from vigie.wiping import wipe
 from vigie.witness_service import Witness
 from vigie_node import shares
 from vigie_node.folder import Node
@@ -185,8 +186,11 @@ class Desk:
             try:
                 plan, keys, words = self._plan(question, order, order_digest)
                 target = plan.enclave_key, plan.evidence_digest, plan.order_digest
-                blob = custody.seal_release(*target, keys) if keys else b""
-                share = b"" if words is None else joint.give_share(*target, question.joint, words)
+                try:
+                    blob = custody.seal_release(*target, keys) if keys else b""
+                    share = b"" if words is None else joint.give_share(*target, question.joint, words)
+                finally:
+                    wipe(*keys.values())
             except (Refused, Malformed) as error:
                 return self._refuse(error, order, order_digest, evidence_digest).raw, b"", b""
             # From here on the challenge is used and the release counted, on disk.

@@ -23,7 +23,7 @@ from vigie.clock import stamp
 from vigie.durable import open_database
 from vigie.errors import Missing, StateError, VigieError
 from vigie.witness_service import Witness
-from vigie_node import approvals, shares
+from vigie_node import approvals, shares, withdrawals, withdrawing
 from vigie_node.attend import Desk, EvaluatesBatches
 from vigie_node.folder import Node
 from vigie_node.hub_calls import HubCalls
@@ -66,6 +66,7 @@ class Daemon:
         self._waiting_approvals = asyncio.Event()
         self._forgotten_lots = asyncio.Event()
         self._waiting_shares = asyncio.Event()
+        self._waiting_erasures = asyncio.Event()
 
     def stop(self) -> None:
         """Finish what is being answered and end."""
@@ -107,6 +108,7 @@ class Daemon:
             ),
             self._side_work("lots", self._forgotten_lots, calls.recover_lots),
             self._side_work("shares", self._waiting_shares, calls.fetch_shares),
+            self._side_work("erasures", self._waiting_erasures, lambda: self._withdraw(calls)),
             self._side_work(
                 "results", self._waiting_results, calls.fetch_results, every=self._node.config.limits.results_seconds
             ),
@@ -197,6 +199,10 @@ class Daemon:
             self._node.ledger.mark_submitted(raw)
             _log.info("an approval is in the journal")
 
+    async def _withdraw(self, calls: HubCalls) -> None:
+        if count := await withdrawing.announce(self._node, calls.submit):
+            _log.info("erasures are in the journal", statements=count)
+
     # -- events ---------------------------------------------------------------------------------------------------
 
     def _welcomed(self, hub: Welcomed) -> None:
@@ -214,6 +220,7 @@ class Daemon:
             self._forgotten_lots,
             self._waiting_results,
             self._waiting_shares,
+            self._waiting_erasures,
         ):
             event.set()
 
@@ -227,15 +234,21 @@ class Daemon:
             self._fail(error)
 
     def _take(self, kind: str, raw: bytes) -> None:
+        if kind in ("approval", "lot"):
+            self._node.state.seen.take(raw, self._node.chain)
+        if kind == "lot":
+            return
         if kind == "approval":
             approvals.take(self._node, raw)
             return
         if kind == "evidence":
             shares.take_evidence(self._node, raw)
             return
-        if kind == "joint":
-            if shares.take(self._node, raw):
-                self._waiting_shares.set()
+        if kind == "joint" and shares.take(self._node, raw):
+            self._waiting_shares.set()
+        if kind == "erasure":
+            if withdrawals.take(raw, self._node.chain, self._node.keyring, self._node.withdrawals):
+                self._waiting_erasures.set()
             return
         if kind == "perimeter":
             perimeter_seen.take(self._node.chain, self._node.state, raw)

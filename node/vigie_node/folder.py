@@ -211,6 +211,7 @@ class LockedNode:
         self.chain = chain
         self.state = state
         self.ledger = ReleaseLedger(state.connection)
+        self.withdrawals = state.withdrawals
 
     @classmethod
     def look(cls, root: Path) -> "LockedNode":
@@ -260,6 +261,9 @@ class Node(LockedNode):
     def __init__(self, folder: NodeFolder, chain: ConventionChain, state: NodeState, keyring: Keyring) -> None:
         super().__init__(folder, chain, state)
         self.keyring = keyring
+        # A keyring that was restored from a copy may hold what was withdrawn: nothing here may use it.
+        for epoch in self.withdrawals.epochs() & set(keyring.epochs()):
+            keyring.forget_epoch(epoch)
 
     @classmethod
     def open(cls, root: Path, passphrase: str) -> "Node":

@@ -60,13 +60,13 @@ class HubCalls:
         """
         return await JournalClient(self._channel()).entries(start, limit)
 
-    async def submit(self, statement: bytes) -> None:
-        """Put a statement of this member into the journal.
+    async def submit(self, statement: bytes) -> bytes:
+        """Put a statement of this member into the journal; return its receipt, unverified.
 
         Raises:
             VigieError: the hub cannot be reached or refuses it.
         """
-        await Hub(self._channel()).submit(statement)
+        return await Hub(self._channel()).submit(statement)
 
     async def recover_lots(self) -> None:
         """Take over own committed lots that this node does not remember, each verified (`vigie_node.sending`).

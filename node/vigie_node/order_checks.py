@@ -103,6 +103,13 @@ def _check_lots(
     datasets = convention.purposes[order.purpose].datasets
     mine = tuple(lot for lot in own_lots if lot.digest in named)
     for lot in mine:
+        if lot.withdrawn:
+            raise Refused(
+                "lots",
+                expected="lots whose epoch this member has not withdrawn",
+                found=f"the lot {lot.body.lot.hex()} of epoch {lot.body.epoch}, whose key this member destroyed",
+                hint="a new order without it is needed; nothing opens that lot any more",
+            )
         if lot.digest not in counting:
             raise Refused(
                 "lots",

@@ -38,8 +38,8 @@ class JournalReader:
     Args:
         ledger: where what was read is remembered.
         fetch: asks the hub for entries.
-        tell: told (kind, entry) of each convention, approval, perimeter, evidence and joint key found, in order, once what was read is
-            proved. It may be told the same again after a crash.
+        tell: told (kind, entry) of each convention, approval, perimeter, erasure, lot, evidence and joint key found, in order,
+            once what was read is proved. It may be told the same again after a crash.
         clock: gives the time now.
     """
 
@@ -103,7 +103,7 @@ def _sort(entry: bytes, found: _Found) -> None:
         elif opened.kind == "evidence":
             found.measurement = bodies.read(opened, bodies.Evidence).measurement
             found.told.append((opened.kind, entry))
-        elif opened.kind in ("convention", "approval", "perimeter", "joint"):
+        elif opened.kind in ("convention", "approval", "perimeter", "joint", "erasure", "lot"):
             found.told.append((opened.kind, entry))
     except MalformedStatement:
         return

@@ -95,6 +95,12 @@ class Hub:
             answer = await self._deposit.Lots(pb.LotsRequest(), timeout=DEADLINE)
         return [DepositedLot(one.statement, one.receipt, one.current) for one in answer.lots]
 
+    async def erasures(self) -> list[bytes]:
+        """Return this member's signed erasures that are in the journal, oldest first; unverified."""
+        with our_errors():
+            answer = await self._deposit.Lots(pb.LotsRequest(), timeout=DEADLINE)
+        return list(answer.erasures)
+
     async def evaluate(self, statement: bytes, elements: bytes) -> tuple[bytes, bytes]:
         """Ask a custodian, through the relay, for a blind evaluation; return its statement and the batch output."""
         request = pb.EvaluateRequest(statement=statement, elements=elements)

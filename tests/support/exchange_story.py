@@ -24,6 +24,7 @@ from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
     Joint,
@@ -186,6 +187,7 @@ class Story:
         self._consolidate_second(current)
         first = self._share("perimeter 1", "2026-02", None)
         self._share("perimeter 2", "2026-03", first)
+        self._erase("erasure", "banque-de-france", ("lot ratios",))
 
     def _consolidate_first(self, current: Sequence[str]) -> None:
         """Two partners open their lots, the third refuses; the first enclave was killed and a second one ran."""
@@ -258,6 +260,11 @@ class Story:
         )  # fmt: skip
         self.say(name, body, self.signer("acoss"))
         return body.perimeter
+
+    def _erase(self, name: str, member: str, lots: Sequence[str]) -> bytes:
+        named = tuple(self.said[lot].digest for lot in lots)
+        body = Erasure(self._convention, member, 1, named, "the extract was wrong", self.now())
+        return self.say(name, body, self.signer(member))
 
     def _joint(self, name: str, order: bytes, evidence: bytes, previous: bytes | None) -> bytes:
         convention = self.world.chain.by_digest(self._convention)

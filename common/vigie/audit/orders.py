@@ -94,7 +94,7 @@ def _check_lots(
             findings.fail(
                 "orders",
                 f"the order names a lot of {lot.body.dataset} by {lot.body.partner}, entry {lot.index}, that was "
-                "superseded, of another epoch or not of its purpose",
+                "superseded, withdrawn, of another epoch or not of its purpose",
                 entry.index,
             )
 

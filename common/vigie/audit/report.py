@@ -18,6 +18,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "witnesses": "The cosignatures on the checkpoint are good",
     "evaluations": "Blind evaluations were asked for, counted once and within the budget",
     "lots": "Every lot has its place among the lots of its dataset",
+    "erasures": "What was withdrawn was its member's own, and was never opened again",
     "perimeters": "Every perimeter took the place of the one before it",
     "order-of-events": "Nothing happened before what it rests on",
     "orders": "Every order named all current lots of its purpose and no others",

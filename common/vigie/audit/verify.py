@@ -13,6 +13,7 @@
 """
 
 from vigie import statement as statements
+from vigie.audit.erasures import check_erasures
 from vigie.audit.evaluations import check_evaluations
 from vigie.audit.folder import Export
 from vigie.audit.joints import check_joints
@@ -50,6 +51,7 @@ def verify(export: Export, own_convention: bytes | None = None) -> Report:
     check_evaluations(journal, findings)
     # (7) and (8)
     wanted = check_lots(journal, findings)
+    check_erasures(journal, findings)
     check_perimeters(journal, findings)
     check_orders(journal, wanted, findings)
     check_evidence(journal, findings)

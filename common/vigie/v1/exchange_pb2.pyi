@@ -214,16 +214,22 @@ class LotsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LOTS_FIELD_NUMBER: _builtins.int
+    ERASURES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___LotRecord]: ...
+    @_builtins.property
+    def erasures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The caller's signed `erasure` statements, oldest first: what it withdrew, for a node that lost its state."""
+
     def __init__(
         self,
         *,
         lots: _abc.Iterable[Global___LotRecord] | None = ...,
+        erasures: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lots", b"lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erasures", b"erasures", "lots", b"lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

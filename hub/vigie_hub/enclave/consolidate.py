@@ -1,6 +1,6 @@
 """The consolidation: bucket group by bucket group from sealed segments to features, then one training.
 
-No decrypted table outlives its group of buckets; what stays is the matrix of features.  Groups hold about
+No decrypted table outlives its group of buckets, and its memory is overwritten; what stays is the matrix of features.  Groups hold about
 :data:`GROUP_COMPANIES` companies, by the classes that the lots declare.
 """
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vigie.errors import Refused
+from vigie.wiping import wipe_table
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.features import PERIMETER, Catalogue, catalogue_of, compute, connect
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
@@ -70,28 +71,39 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
     connection = connect()
     try:
         for first, last in groups([lot.body.companies_class for lot in lots], convention.buckets):
-            rows = [
-                read_lot(channel, lot, opened.keys[lot.place], convention.id, convention.buckets, first, last)
-                for lot in lots
-            ]
-            tables = {name: merge(connection, found) for name, found in by_dataset(rows).items()}
-            own = [one for one in rows if one.lot.body.partner == task.purpose.perimeter]
-            perimeter = {name: merge(connection, found) for name, found in by_dataset(own).items()}
-            group = compute(
-                connection,
-                tables,
-                perimeter=perimeter,
-                catalogue=catalogue,
-                period=task.period,
-                last_training=last_training,
-            )
-            builder.add(group)
-            for partner in partners:
-                known[partner].append(_known(rows, partner, group.scored_keys))
-            del rows, own, tables, perimeter
+            clear: list[pa.Table] = []
+            try:
+                rows: list[LotRows] = []
+                for lot in lots:
+                    key = opened.keys[lot.place]
+                    rows.append(read_lot(channel, lot, key, convention.id, convention.buckets, first, last))
+                    clear.append(rows[-1].rows)
+                    del key
+                tables = {name: merge(connection, found) for name, found in by_dataset(rows).items()}
+                clear += tables.values()
+                own = [one for one in rows if one.lot.body.partner == task.purpose.perimeter]
+                perimeter = {name: merge(connection, found) for name, found in by_dataset(own).items()}
+                clear += perimeter.values()
+                group = compute(
+                    connection,
+                    tables,
+                    perimeter=perimeter,
+                    catalogue=catalogue,
+                    period=task.period,
+                    last_training=last_training,
+                )
+                builder.add(group)
+                for partner in partners:
+                    known[partner].append(_known(rows, partner, group.scored_keys))
+                del rows, own, tables, perimeter
+            finally:
+                # Whatever came of it: features are copies, and nothing else may look at these rows again.
+                for table in clear:
+                    wipe_table(table)
             tell("features", last + 1, convention.buckets)
     finally:
         connection.close()
+        opened.keys.clear()  # every lot has been read; training needs no key
     panel = builder.build()
     if not len(panel.keys) and PERIMETER in _present(lots):
         raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")

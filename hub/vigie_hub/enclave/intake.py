@@ -16,7 +16,7 @@ Everything here came through the host, which is treated as hostile.  The order o
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from vigie.authority import judge
@@ -30,6 +30,7 @@ from vigie.journal.proof import Receipt, verify_receipt
 from vigie.sealing import SealingPrivateKey
 from vigie.segment import segment_root
 from vigie.statement import Statement
+from vigie.wiping import let_go, wipe
 from vigie_hub.enclave.messages import Begin, GivenLot, Go, PartnerRelease
 from vigie_hub.enclave.months import parse_month
 from vigie_hub.enclave.stopping import rule
@@ -99,14 +100,19 @@ class Opened:
     """The answers of the partners.
 
     Attributes:
-        keys: private key of each lot that may be opened, by the lot's place.
+        keys: private key of each lot that may be opened, by the lot's place; emptied once all lots have been read.
         releases: for each partner of the order, the digest of its release or refusal in hexadecimal, or ``none``.
         missing: partners whose lots stay closed, sorted.
+        places: places of the lots that were opened, which stay when ``keys`` is emptied.
     """
 
-    keys: Mapping[int, SealingPrivateKey]
+    keys: dict[int, SealingPrivateKey]
     releases: Mapping[str, str]
     missing: tuple[str, ...]
+    places: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", frozenset(self.keys))
 
     def sound(self, answer: PartnerRelease) -> bool:
         """Whether an answer was taken as its member's; there is one of each."""
@@ -206,8 +212,8 @@ def open_releases(
             if body.decision == "released" and answer.partner in missing:
                 keys |= _keys(task, answer, body, evidence, private)
                 missing.remove(answer.partner)
-        except VigieError:
-            continue
+        except VigieError as error:
+            let_go(error)
     for partner in task.purpose.required:
         if partner not in partners or partner in missing:
             raise Refused("required", expected=f"a sound release by {partner}", found="none")
@@ -276,10 +282,14 @@ def _keys(
     seeds = open_release(private, evidence, task.order_digest, answer.blob)
     lots = [lot for lot in task.lots if lot.body.partner == answer.partner]
     if set(seeds) != {lot.body.lot for lot in lots}:
+        wipe(*seeds.values())
         raise Refused(
             "release", expected="the keys of the lots that the order names, and no others", found="other keys"
         )
-    keys = {lot.place: SealingPrivateKey.from_seed(seeds[lot.body.lot]) for lot in lots}
+    try:
+        keys = {lot.place: SealingPrivateKey.from_seed(seeds[lot.body.lot]) for lot in lots}
+    finally:
+        wipe(*seeds.values())
     for lot in lots:
         if keys[lot.place].public != lot.body.lot_key:
             raise Refused(

@@ -33,6 +33,7 @@ from vigie.errors import MalformedFrame
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey
 from vigie.statement import Statement
+from vigie.wiping import let_go, wipe
 from vigie_hub.enclave import sandbox, vault
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.consolidate import consolidate
@@ -41,6 +42,7 @@ from vigie_hub.enclave.messages import (
     Begin,
     Claim,
     Done,
+    Failed,
     GivenJoint,
     Go,
     ModelPart,
@@ -72,7 +74,9 @@ def answer(channel: Channel, *, clock: Clock) -> int:
     try:
         run(channel, clock=clock)
     except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
-        return _tell(channel, error)
+        word = failed(error)
+        let_go(error)  # the frames that it came through hold keys and rows
+        return _tell(channel, word)
     return 0
 
 
@@ -88,7 +92,9 @@ def run(channel: Channel, *, clock: Clock) -> None:
     if not isinstance(begin, Begin):
         raise MalformedFrame("another message came than the one that was due")
     task = read_task(begin)
-    private = SealingPrivateKey.from_seed(sealing.generate())
+    seed = sealing.generate()
+    private = SealingPrivateKey.from_seed(seed)
+    wipe(seed)
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
     claim = evidence_of(task, private, signer, created=stamp(clock()))
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
@@ -106,6 +112,7 @@ def run(channel: Channel, *, clock: Clock) -> None:
     known = vault.read_joint(task, given)
     opened = open_releases(task, answers, signed.digest, private, vault.givers(task, known))
     held = vault.unlock(task, known, answers, opened, signed.digest, private)
+    del private  # nothing further is ever sealed to it
     _work(channel, task, opened, held, signed, claim, signer, clock)
 
 
@@ -189,9 +196,9 @@ def _work(
     channel.send(Done(statement.sign_text(bodies.text_for(body), [signer]).raw))
 
 
-def _tell(channel: Channel, error: Exception) -> int:
+def _tell(channel: Channel, word: Failed) -> int:
     try:
-        channel.send(failed(error))
+        channel.send(word)
     except (OSError, MalformedFrame):
         return 1  # the host is gone: nobody is left to tell
     return 1

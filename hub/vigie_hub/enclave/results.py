@@ -15,6 +15,7 @@ from vigie.errors import Refused
 from vigie.evidence import level, limits
 from vigie.sealing import result_info, seal
 from vigie.segment import segment_id, segment_root
+from vigie.wiping import wipe
 from vigie_hub.enclave.authorise import entitlement, rows_of, table_of
 from vigie_hub.enclave.consolidate import Consolidation
 from vigie_hub.enclave.features import Catalogue
@@ -94,10 +95,13 @@ def seal_result(
         "notice_en": _NOTICE_EN,
     }
     plain = result.encode(table, about)
-    parts = tuple(
-        seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
-        for number, part in enumerate(plain)
-    )
+    try:
+        parts = tuple(
+            seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
+            for number, part in enumerate(plain)
+        )
+    finally:
+        wipe(*plain)
     digest = segment_root([segment_id(part) for part in parts])
     said = RunResult(grant.name, grant.recipient, digest, len(parts), sum(len(part) for part in plain))
     return SealedResult(parts, said)
@@ -107,7 +111,7 @@ def freshness(task: Task, opened: Opened) -> dict[str, dict[str, str]]:
     """For each dataset of the run: who sent it, for which period, and as of which day; the oldest of several."""
     newest: dict[tuple[str, str], tuple[str, str]] = {}
     for lot in task.lots:
-        if lot.place in opened.keys:
+        if lot.place in opened.places:
             key = (lot.body.dataset, lot.body.partner)
             newest[key] = max(newest.get(key, ("", "")), (lot.body.period, lot.body.as_of))
     told: dict[str, dict[str, str]] = {}

@@ -16,6 +16,7 @@ from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
     Lot,
@@ -110,6 +111,10 @@ def refusal(world: World, **changes: Any) -> Refusal:
     return dataclasses.replace(Refusal(world.chain.digest, "hub", "acoss", None, reason, 1, TIME), **changes)
 
 
+def erasure(world: World, **changes: Any) -> Erasure:
+    return dataclasses.replace(Erasure(world.chain.digest, "acoss", 1, (D,), None, TIME), **changes)
+
+
 def perimeter(world: World, **changes: Any) -> Perimeter:
     shares = {name: PerimeterShare(D, 5232, 1) for name in ("banque-de-france", "travail")}
     made = Perimeter(world.chain.digest, 1, D[:16], "2026-03", "acoss", shares, 96, None, TIME)
@@ -142,12 +147,13 @@ def good(world: World) -> dict[str, tuple[Body, tuple[str | Signer, ...], tuple[
         "refusal by the hub": (refusal(world), ("hub/host",), ("hub/operator", "acoss")),
         "refusal by a member": (refusal(world, by="acoss", about=None), ("acoss",), ("hub/host", STRANGER)),
         "perimeter": (perimeter(world), ("acoss",), ("travail", STRANGER, "hub/host", "hub/operator")),
+        "erasure": (erasure(world), ("acoss",), ("travail", STRANGER, "hub/host", "hub/operator")),
     }
 
 
 NAMES = [
     "approval", "approval by the auditor", "lot", "requested", "evaluated", "order", "evidence", "release", "delivery",
-    "refusal by the hub", "refusal by a member", "perimeter",
+    "refusal by the hub", "refusal by a member", "perimeter", "erasure",
 ]  # fmt: skip
 
 
@@ -558,3 +564,20 @@ def test_a_perimeter_that_the_convention_does_not_allow(
 def test_a_perimeter_where_none_was_agreed_on(tmp_path: Path) -> None:
     without = World.create(tmp_path)
     refuses(without, perimeter(without), "perimeter", "acoss")
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim", "key"),
+    [
+        ({"member": "auditeur"}, "member", "auditeur"),
+        ({"member": "hub"}, "member", "hub/host"),
+        ({"epoch": 7}, "epoch", "acoss"),
+        ({"lots": (D, D)}, "lots", "acoss"),
+        ({"created": "2036-01-01T00:00:00Z"}, "created", "acoss"),
+    ],
+)
+def test_an_erasure_that_the_convention_does_not_allow(
+    world: World, changes: dict[str, Any], claim: str, key: str
+) -> None:
+    refuses(world, erasure(world, **changes), claim, key)
+    assert judge(signed(world, erasure(world, lots=()), "acoss").raw, world.chain).body.epoch == 1

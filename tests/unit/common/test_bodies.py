@@ -14,6 +14,7 @@ from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
     Joint,
@@ -55,6 +56,7 @@ EXAMPLES: dict[str, Body] = {
     "refusal": Refusal(D, "hub", "acoss", None, Reason("budget", "at most 16384 elements", "17000"), 1, TIME),
     "perimeter": Perimeter(D, 1, ID, "2026-03", "acoss", {"travail": PerimeterShare(D, 5232, 1)}, 96, None, TIME),
     "joint": Joint(D, 1, ID, b"\x44" * 1216, 2, D, D, None, (JointShare("acoss", 1, D, D, D),), TIME),
+    "erasure": Erasure(D, "acoss", 1, (D, b"\x02" * 32), "a mistake in the extract", TIME),
 }  # fmt: skip
 
 
@@ -100,6 +102,7 @@ def test_a_value_of_the_wrong_form_is_refused(kind: str, key: str, junk: Any) ->
         ("order", "states"): junk == [],
         ("release", "lots"): junk == [],
         ("run", "results"): junk == [],
+        ("erasure", "lots"): junk == [],
     }
     value = body_codec.encode(EXAMPLES[kind]) | {key: junk}
     if allowed.get((kind, key)) or ((kind, key) in free and isinstance(junk, dict)):

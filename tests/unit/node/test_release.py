@@ -135,6 +135,16 @@ def test_2_a_superseded_lot() -> None:
     refused(case, "lots", "superseded lot 0101")
 
 
+def test_2_a_withdrawn_lot() -> None:
+    case = Case()
+    known = case.known()
+    lots = tuple(replace(lot, withdrawn=True) for lot in known.own_lots)
+    with pytest.raises(Refused) as refused:
+        decide(case.question(), chain=chain(), member="acoss", known=replace(known, own_lots=lots), now=NOW)
+    assert (refused.value.claim, "destroyed" in refused.value.found) == ("lots", True)
+    assert "not withdrawn" in refused.value.expected
+
+
 def test_2_a_delta_left_out() -> None:
     case = Case()
     base, delta = make_lot(1), make_lot(3, delivery="delta", base=b"\1" * 16)

@@ -77,7 +77,27 @@ def resigned(member: str, use: str = "signing") -> tuple[note.Signer, ...]:
     return (demo_keyrings()[member].signer(use),)
 
 
+EARLY = {"erasure": body(convention=GOOD.said["convention 1"].digest)}
+"""The erasure as it would be made before the convention was amended."""
+
 FAULTS = {
+    # -- erasures
+    "erasure signed by another": Fault(
+        "statements", "signed as it must be", "erasure", Change(signers={"erasure": resigned("acoss")})
+    ),
+    "erasure of another's lot": planted(
+        "erasures", "names a lot of travail", "erasure", lots=(GOOD.said["lot short time"].digest,)
+    ),
+    "erasure before the lot that it names": Fault(
+        "erasures", "had withdrawn epoch 1", "lot ratios",
+        Change(body=EARLY, arrange=after("erasure", "approval acoss")),
+    ),
+    "order over a lot that was withdrawn": Fault(
+        "orders", "withdrawn", "order 1", Change(body=EARLY, arrange=after("erasure", "lot ratios"))
+    ),
+    "opened after it was withdrawn": Fault(
+        "erasures", "a copy of it was kept", "release bdf 1", Change(body=EARLY, arrange=after("erasure", "order 1"))
+    ),
     # -- statements and conventions
     "lot signed by another": Fault(
         "statements", "signed as it must be", "lot ratios", Change(signers={"lot ratios": resigned("acoss")})
