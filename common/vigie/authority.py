@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from vigie import bodies, note, sizes, statement
+from vigie import attestation, bodies, note, sizes, statement
 from vigie import evidence as evidences
 from vigie.bodies import Approval, Body, Delivery, Evaluation, Evidence, Lot, Order, Perimeter, Refusal, Release, Run
 from vigie.chain import ConventionChain
 from vigie.clock import parse_time
-from vigie.convention import Convention
+from vigie.convention import SOFTWARE, Convention
 from vigie.errors import BadSignature, MalformedNote, MalformedStatement, Missing, Refused
 from vigie.note import ED25519, VerifierKey
 from vigie.statement import Statement
@@ -64,6 +64,7 @@ def judge(
     *,
     kind: str | None = None,
     evidence: Statement | None = None,
+    quote: bytes | None = None,
     current_only: bool = False,
 ) -> Judged:
     """Judge a statement from outside.
@@ -73,6 +74,7 @@ def judge(
         chain: the conventions accepted here.
         kind: refuse any other kind.
         evidence: for a ``run``: the evidence that it names. It is judged here too.
+        quote: for a ``run``: the quote bundle that came beside that evidence, when it names one.
         current_only: refuse a statement that names an older convention than the current one. Orders, evidence and
             releases that are still to be acted upon are judged so.
 
@@ -93,7 +95,7 @@ def judge(
     _check_created(body, convention)
     _CHECKS[cls](body, convention)
     if isinstance(body, Run):
-        _check_run_against_evidence(body, convention, chain, evidence, current_only=current_only)
+        _check_run_against_evidence(body, convention, chain, evidence, quote, current_only=current_only)
     return Judged(parsed, body, convention, signers)
 
 
@@ -256,6 +258,12 @@ def _check_order(body: Order, convention: Convention) -> None:
 def _check_evidence(body: Evidence, convention: Convention) -> None:
     for member in body.challenges:
         _partner(member, convention, "challenges")
+    if (body.quote is None) != (body.platform == SOFTWARE):
+        raise Refused(
+            "quote",
+            expected="a quote on every platform but software, and none on it",
+            found=f"{'no' if body.quote is None else 'a'} quote on {body.platform}",
+        )
 
 
 def _check_release(body: Release, convention: Convention) -> None:
@@ -284,7 +292,13 @@ def _check_run(body: Run, convention: Convention) -> None:
 
 
 def _check_run_against_evidence(
-    run: Run, convention: Convention, chain: ConventionChain, evidence: Statement | None, *, current_only: bool
+    run: Run,
+    convention: Convention,
+    chain: ConventionChain,
+    evidence: Statement | None,
+    quote: bytes | None,
+    *,
+    current_only: bool,
 ) -> None:
     if evidence is None:  # excluded with the enclave's key; kept for the type
         raise Refused("evidence", expected="the evidence that the run names", found="none")
@@ -294,9 +308,11 @@ def _check_run_against_evidence(
         raise Refused("order", expected=f"the evidence's order {said.order.hex()}", found=run.order.hex())
     if said.convention != run.convention:
         raise Refused("convention", expected="the evidence's convention", found=run.convention.hex())
-    computed = evidences.level(said, convention)
+    hardware, why = attestation.proof(said, convention, quote)
+    computed = evidences.level(said, convention, hardware)
     if run.level != computed:
-        raise Refused("level", expected=f"{computed}, computed from the evidence", found=run.level)
+        expected = f"{computed}, computed from the evidence{f' ({why})' if why else ''}"
+        raise Refused("level", expected=expected, found=run.level)
 
 
 def _check_delivery(body: Delivery, convention: Convention) -> None:

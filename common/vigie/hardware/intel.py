@@ -16,6 +16,7 @@ from vigie.hardware import certificates
 from vigie.hardware import quote as quotes
 from vigie.hardware.model import (
     Endorsements,
+    Note,
     Policy,
     Verified,
     check_registers,
@@ -61,16 +62,29 @@ def verify(platform: str, evidence: bytes, endorsements: Endorsements, at: datet
     # The library reads these lists too; judged here as well, a revoked key is refused by that name.
     lists = tuple(certificates.load_revocation_list(bytes.fromhex(collateral[name])) for name in _LISTS)
     certificates.check_revocation(quotes.read_chain(quote), at, lists)
-    status, advisories = _appraise(evidence[: quote.length], collateral, at)
+    status, advisories, machine = _appraise(evidence[: quote.length], collateral, at)
     generation = str(json.loads(collateral["tcb_info"]).get("fmspc", "")).lower()
     refuse_generation(generation, policy)
     if status not in policy.tcb_statuses:
         raise Refused("tcb", expected=f"one of {', '.join(sorted(policy.tcb_statuses))}", found=status)
     check_registers(quote.registers, policy)
     first = min([*ends, *([end] if end else [])])
-    notes: tuple[str, ...] = (f"Intel's advisories on this firmware: {', '.join(advisories)}.",) if advisories else ()
+    notes: tuple[Note, ...] = ()
+    if advisories:
+        listed = ", ".join(advisories)
+        notes += (
+            Note(
+                f"Intel's advisories on this firmware: {listed}.",
+                f"Avis de sécurité d'Intel sur ce micrologiciel : {listed}.",
+            ),
+        )
     if status != "UpToDate":
-        notes += (f"Intel says {status} of this firmware, which the policy accepts.",)
+        notes += (
+            Note(
+                f"Intel says {status} of this firmware, which the policy accepts.",
+                f"Intel dit {status} de ce micrologiciel, ce que la règle accepte.",
+            ),
+        )
     return Verified(
         platform=platform,
         measurement=quote.measurement,
@@ -82,6 +96,7 @@ def verify(platform: str, evidence: bytes, endorsements: Endorsements, at: datet
         registers=quote.registers,
         renew_before=first,
         notes=notes + renewal_notes(first, at),
+        machine=machine,
     )
 
 
@@ -133,13 +148,13 @@ def _inside(inside: bool, name: str, start: datetime, end: datetime, at: datetim
     return end
 
 
-def _appraise(quote: bytes, collateral: dict[str, Any], at: datetime) -> tuple[str, tuple[str, ...]]:
+def _appraise(quote: bytes, collateral: dict[str, Any], at: datetime) -> tuple[str, tuple[str, ...], str]:
     try:
         given = dcap_qvl.QuoteCollateralV3(
             **{name: collateral[name] for name in _TEXTS}, **{name: bytes.fromhex(collateral[name]) for name in _HEX}
         )
         report = dcap_qvl.verify(quote, given, int(at.timestamp()))
-        return str(report.status), tuple(map(str, report.advisory_ids))
+        return str(report.status), tuple(map(str, report.advisory_ids)), bytes(report.ppid).hex()
     except (ValueError, TypeError, OverflowError) as error:
         why = str(error).removeprefix("Verification failed: ")[:200]
         raise Refused("tcb", expected="firmware that Intel's collateral knows", found=why) from error
