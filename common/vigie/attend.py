@@ -62,7 +62,8 @@ class Declined:
 class ReleaseQuestion:
     """What a member is given to judge before it releases keys; nothing of it is verified yet.
 
-    ``approvals`` are signed approvals of the evidence's measurement; receipts are tlog-proofs.
+    ``approvals`` are signed approvals of the evidence's measurement; receipts are tlog-proofs; ``quote`` is the bundle that the
+    evidence names, empty when it names none.
     """
 
     order: bytes
@@ -70,6 +71,7 @@ class ReleaseQuestion:
     order_receipt: bytes
     evidence_receipt: bytes
     approvals: tuple[bytes, ...]
+    quote: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,12 @@ async def _dispatch(handlers: Handlers, question: pb.AttendRequest) -> pb.Attend
         wanted = question.release
         statement, blob = await handlers.release(
             ReleaseQuestion(
-                wanted.order, wanted.evidence, wanted.order_receipt, wanted.evidence_receipt, tuple(wanted.approvals)
+                wanted.order,
+                wanted.evidence,
+                wanted.order_receipt,
+                wanted.evidence_receipt,
+                tuple(wanted.approvals),
+                wanted.quote,
             )
         )
         return pb.AttendAnswer(release=pb.ReleaseAnswer(statement=statement, blob=blob))

@@ -31,7 +31,9 @@ from typing import Any, Final
 from vigie.durable import sync_folder, write_file
 from vigie.errors import ConfigError
 
-DISTRIBUTIONS: Final = ("cryptography", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy")
+DISTRIBUTIONS: Final = (
+    "cbor2", "cryptography", "dcap-qvl", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy",
+)  # fmt: skip
 """What the enclave's code imports; what these require is added by their own metadata."""
 
 ENVIRONMENT: Final = {

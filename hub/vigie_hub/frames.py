@@ -43,6 +43,13 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class WantQuote:
+    """A quote over these 32 or 64 bytes is wanted, before the claim."""
+
+    binding: bytes
+
+
+@dataclass(frozen=True)
 class Fetch:
     """All parts of the buckets first..last (inclusive) of a lot are wanted."""
 
@@ -85,7 +92,7 @@ class Failed:
     found: str
 
 
-Event = Claim | Fetch | Progress | Part | Done | Failed
+Event = Claim | WantQuote | Fetch | Progress | Part | Done | Failed
 
 
 class Channel:
@@ -110,8 +117,9 @@ class Channel:
         challenges: Mapping[str, bytes],
         measurement: bytes,
         lots: Sequence[LotInput],
+        platform: str = "",
     ) -> None:
-        """Tell the enclave what it is for."""
+        """Tell the enclave what it is for; ``platform``: of which a quote can be given, empty for software."""
         begin = pb.Begin(
             conventions=conventions,
             order=order,
@@ -126,12 +134,17 @@ class Channel:
                 )
                 for lot in lots
             ],
+            platform=platform,
         )
         await self._send(pb.Control(begin=begin))
 
     async def release(self, partner: str, statement: bytes, blob: bytes) -> None:
         """Hand over a partner's answer."""
         await self._send(pb.Control(release=pb.Release(partner=partner, statement=statement, blob=blob)))
+
+    async def quote(self, bundle: bytes) -> None:
+        """Hand over the quote bundle that was asked for."""
+        await self._send(pb.Control(quote=pb.QuoteBundle(bundle=bundle)))
 
     async def go(self, evidence: bytes) -> None:
         """No more releases will come."""
@@ -162,6 +175,8 @@ class Channel:
         match control.WhichOneof("message"):
             case "claim":
                 return Claim(control.claim.statement)
+            case "quote_request":
+                return WantQuote(control.quote_request.binding)
             case "fetch":
                 return Fetch(control.fetch.lot, control.fetch.first, control.fetch.last)
             case "progress":

@@ -83,13 +83,14 @@ class Challenge:
 
 @dataclass(frozen=True)
 class AskRelease:
-    """Release the keys of your lots to this evidence."""
+    """Release the keys of your lots to this evidence; ``quote`` is the bundle that it names, empty when it names none."""
 
     order: bytes
     evidence: bytes
     order_receipt: bytes
     evidence_receipt: bytes
     approvals: tuple[bytes, ...]
+    quote: bytes = b""
 
 
 @dataclass(frozen=True)

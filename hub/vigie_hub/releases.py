@@ -121,6 +121,7 @@ class Releases:
             journal.receipt_at(self._statement.digest, size),
             journal.receipt_at(evidence.digest, size),
             approvals,
+            self._quote(evidence),
         )
         try:
             answer = await self._m.attendance.ask(name, question, Released, timeout=self._m.limits.answer_seconds)
@@ -143,6 +144,10 @@ class Releases:
         if body.decision == "released" and body.blob != hashlib.sha256(answer.blob).digest():
             raise BadProof(f"{name} sent other sealed keys than its release names")
         return judged
+
+    def _quote(self, evidence: Statement) -> bytes:
+        named = read_body(evidence, Evidence).quote
+        return b"" if named is None else self._m.journal.quote(named)
 
     def _approvals(self, measurement: bytes) -> tuple[bytes, ...]:
         """Approvals of the measurement under the current convention, the newest of each member."""

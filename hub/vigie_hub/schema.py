@@ -127,4 +127,8 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX perimeter_part_by_id ON perimeter_part (perimeter, id);
     """,
+    """
+    -- Quote bundles that evidence in the journal names by digest: written with the entry, never removed.
+    CREATE TABLE quote (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL) STRICT;
+    """,
 )

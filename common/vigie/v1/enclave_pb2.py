@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16vigie/v1/enclave.proto\x12\x10vigie.enclave.v1\"\xd0\x03\n\x07\x43ontrol\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32\x17.vigie.enclave.v1.BeginH\x00\x12,\n\x07release\x18\x03 \x01(\x0b\x32\x19.vigie.enclave.v1.ReleaseH\x00\x12\"\n\x02go\x18\x04 \x01(\x0b\x32\x14.vigie.enclave.v1.GoH\x00\x12,\n\x07segment\x18\x05 \x01(\x0b\x32\x19.vigie.enclave.v1.SegmentH\x00\x12(\n\x05\x63laim\x18\x08 \x01(\x0b\x32\x17.vigie.enclave.v1.ClaimH\x00\x12(\n\x05\x66\x65tch\x18\t \x01(\x0b\x32\x17.vigie.enclave.v1.FetchH\x00\x12.\n\x08progress\x18\n \x01(\x0b\x32\x1a.vigie.enclave.v1.ProgressH\x00\x12&\n\x04part\x18\x0b \x01(\x0b\x32\x16.vigie.enclave.v1.PartH\x00\x12&\n\x04\x64one\x18\x0c \x01(\x0b\x32\x16.vigie.enclave.v1.DoneH\x00\x12*\n\x06\x66\x61iled\x18\r \x01(\x0b\x32\x18.vigie.enclave.v1.FailedH\x00\x42\t\n\x07message\"\xd5\x01\n\x05\x42\x65gin\x12\x13\n\x0b\x63onventions\x18\x01 \x03(\x0c\x12\r\n\x05order\x18\x02 \x01(\x0c\x12;\n\nchallenges\x18\x03 \x03(\x0b\x32\'.vigie.enclave.v1.Begin.ChallengesEntry\x12\x13\n\x0bmeasurement\x18\x04 \x01(\x0c\x12#\n\x04lots\x18\x05 \x03(\x0b\x32\x15.vigie.enclave.v1.Lot\x1a\x31\n\x0f\x43hallengesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"X\n\x03Lot\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12\x13\n\x0bsegment_ids\x18\x03 \x03(\x0c\x12\x18\n\x10parts_per_bucket\x18\x04 \x03(\r\"\x1a\n\x05\x43laim\x12\x11\n\tstatement\x18\x01 \x01(\x0c\";\n\x07Release\x12\x0f\n\x07partner\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x0c\n\x04\x62lob\x18\x03 \x01(\x0c\"\x16\n\x02Go\x12\x10\n\x08\x65vidence\x18\x01 \x01(\x0c\"1\n\x05\x46\x65tch\x12\x0b\n\x03lot\x18\x01 \x01(\r\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\x0c\n\x04last\x18\x03 \x01(\r\"B\n\x07Segment\x12\x0b\n\x03lot\x18\x01 \x01(\r\x12\x0e\n\x06\x62ucket\x18\x02 \x01(\r\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04size\x18\x04 \x01(\r\"6\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\"1\n\x04Part\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04size\x18\x03 \x01(\r\"\x13\n\x04\x44one\x12\x0b\n\x03run\x18\x01 \x01(\x0c\"8\n\x06\x46\x61iled\x12\r\n\x05\x63laim\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\r\n\x05\x66ound\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16vigie/v1/enclave.proto\x12\x10vigie.enclave.v1\"\xb9\x04\n\x07\x43ontrol\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32\x17.vigie.enclave.v1.BeginH\x00\x12,\n\x07release\x18\x03 \x01(\x0b\x32\x19.vigie.enclave.v1.ReleaseH\x00\x12\"\n\x02go\x18\x04 \x01(\x0b\x32\x14.vigie.enclave.v1.GoH\x00\x12,\n\x07segment\x18\x05 \x01(\x0b\x32\x19.vigie.enclave.v1.SegmentH\x00\x12.\n\x05quote\x18\x1e \x01(\x0b\x32\x1d.vigie.enclave.v1.QuoteBundleH\x00\x12(\n\x05\x63laim\x18\x08 \x01(\x0b\x32\x17.vigie.enclave.v1.ClaimH\x00\x12(\n\x05\x66\x65tch\x18\t \x01(\x0b\x32\x17.vigie.enclave.v1.FetchH\x00\x12.\n\x08progress\x18\n \x01(\x0b\x32\x1a.vigie.enclave.v1.ProgressH\x00\x12&\n\x04part\x18\x0b \x01(\x0b\x32\x16.vigie.enclave.v1.PartH\x00\x12&\n\x04\x64one\x18\x0c \x01(\x0b\x32\x16.vigie.enclave.v1.DoneH\x00\x12*\n\x06\x66\x61iled\x18\r \x01(\x0b\x32\x18.vigie.enclave.v1.FailedH\x00\x12\x37\n\rquote_request\x18\x1f \x01(\x0b\x32\x1e.vigie.enclave.v1.QuoteRequestH\x00\x42\t\n\x07message\"\xe7\x01\n\x05\x42\x65gin\x12\x13\n\x0b\x63onventions\x18\x01 \x03(\x0c\x12\r\n\x05order\x18\x02 \x01(\x0c\x12;\n\nchallenges\x18\x03 \x03(\x0b\x32\'.vigie.enclave.v1.Begin.ChallengesEntry\x12\x13\n\x0bmeasurement\x18\x04 \x01(\x0c\x12#\n\x04lots\x18\x05 \x03(\x0b\x32\x15.vigie.enclave.v1.Lot\x12\x10\n\x08platform\x18\x1e \x01(\t\x1a\x31\n\x0f\x43hallengesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x1f\n\x0cQuoteRequest\x12\x0f\n\x07\x62inding\x18\x01 \x01(\x0c\"\x1d\n\x0bQuoteBundle\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\"X\n\x03Lot\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12\x13\n\x0bsegment_ids\x18\x03 \x03(\x0c\x12\x18\n\x10parts_per_bucket\x18\x04 \x03(\r\"\x1a\n\x05\x43laim\x12\x11\n\tstatement\x18\x01 \x01(\x0c\";\n\x07Release\x12\x0f\n\x07partner\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x0c\n\x04\x62lob\x18\x03 \x01(\x0c\"\x16\n\x02Go\x12\x10\n\x08\x65vidence\x18\x01 \x01(\x0c\"1\n\x05\x46\x65tch\x12\x0b\n\x03lot\x18\x01 \x01(\r\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\x0c\n\x04last\x18\x03 \x01(\r\"B\n\x07Segment\x12\x0b\n\x03lot\x18\x01 \x01(\r\x12\x0e\n\x06\x62ucket\x18\x02 \x01(\r\x12\x0c\n\x04part\x18\x03 \x01(\r\x12\x0c\n\x04size\x18\x04 \x01(\r\"6\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\"1\n\x04Part\x12\r\n\x05grant\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04size\x18\x03 \x01(\r\"\x13\n\x04\x44one\x12\x0b\n\x03run\x18\x01 \x01(\x0c\"8\n\x06\x46\x61iled\x12\r\n\x05\x63laim\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\r\n\x05\x66ound\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,29 +34,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEGIN_CHALLENGESENTRY']._loaded_options = None
   _globals['_BEGIN_CHALLENGESENTRY']._serialized_options = b'8\001'
   _globals['_CONTROL']._serialized_start=45
-  _globals['_CONTROL']._serialized_end=509
-  _globals['_BEGIN']._serialized_start=512
-  _globals['_BEGIN']._serialized_end=725
-  _globals['_BEGIN_CHALLENGESENTRY']._serialized_start=676
-  _globals['_BEGIN_CHALLENGESENTRY']._serialized_end=725
-  _globals['_LOT']._serialized_start=727
-  _globals['_LOT']._serialized_end=815
-  _globals['_CLAIM']._serialized_start=817
-  _globals['_CLAIM']._serialized_end=843
-  _globals['_RELEASE']._serialized_start=845
-  _globals['_RELEASE']._serialized_end=904
-  _globals['_GO']._serialized_start=906
-  _globals['_GO']._serialized_end=928
-  _globals['_FETCH']._serialized_start=930
-  _globals['_FETCH']._serialized_end=979
-  _globals['_SEGMENT']._serialized_start=981
-  _globals['_SEGMENT']._serialized_end=1047
-  _globals['_PROGRESS']._serialized_start=1049
-  _globals['_PROGRESS']._serialized_end=1103
-  _globals['_PART']._serialized_start=1105
-  _globals['_PART']._serialized_end=1154
-  _globals['_DONE']._serialized_start=1156
-  _globals['_DONE']._serialized_end=1175
-  _globals['_FAILED']._serialized_start=1177
-  _globals['_FAILED']._serialized_end=1233
+  _globals['_CONTROL']._serialized_end=614
+  _globals['_BEGIN']._serialized_start=617
+  _globals['_BEGIN']._serialized_end=848
+  _globals['_BEGIN_CHALLENGESENTRY']._serialized_start=799
+  _globals['_BEGIN_CHALLENGESENTRY']._serialized_end=848
+  _globals['_QUOTEREQUEST']._serialized_start=850
+  _globals['_QUOTEREQUEST']._serialized_end=881
+  _globals['_QUOTEBUNDLE']._serialized_start=883
+  _globals['_QUOTEBUNDLE']._serialized_end=912
+  _globals['_LOT']._serialized_start=914
+  _globals['_LOT']._serialized_end=1002
+  _globals['_CLAIM']._serialized_start=1004
+  _globals['_CLAIM']._serialized_end=1030
+  _globals['_RELEASE']._serialized_start=1032
+  _globals['_RELEASE']._serialized_end=1091
+  _globals['_GO']._serialized_start=1093
+  _globals['_GO']._serialized_end=1115
+  _globals['_FETCH']._serialized_start=1117
+  _globals['_FETCH']._serialized_end=1166
+  _globals['_SEGMENT']._serialized_start=1168
+  _globals['_SEGMENT']._serialized_end=1234
+  _globals['_PROGRESS']._serialized_start=1236
+  _globals['_PROGRESS']._serialized_end=1290
+  _globals['_PART']._serialized_start=1292
+  _globals['_PART']._serialized_end=1341
+  _globals['_DONE']._serialized_start=1343
+  _globals['_DONE']._serialized_end=1362
+  _globals['_FAILED']._serialized_start=1364
+  _globals['_FAILED']._serialized_end=1420
 # @@protoc_insertion_point(module_scope)

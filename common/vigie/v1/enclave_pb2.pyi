@@ -33,12 +33,14 @@ class Control(_message.Message):
     RELEASE_FIELD_NUMBER: _builtins.int
     GO_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
     FETCH_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    QUOTE_REQUEST_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Counts up from 0 in each direction; a gap, a repetition or a reordering ends the run."""
     @_builtins.property
@@ -51,6 +53,8 @@ class Control(_message.Message):
     def go(self) -> Global___Go: ...
     @_builtins.property
     def segment(self) -> Global___Segment: ...
+    @_builtins.property
+    def quote(self) -> Global___QuoteBundle: ...
     @_builtins.property
     def claim(self) -> Global___Claim:
         """enclave to host"""
@@ -65,6 +69,8 @@ class Control(_message.Message):
     def done(self) -> Global___Done: ...
     @_builtins.property
     def failed(self) -> Global___Failed: ...
+    @_builtins.property
+    def quote_request(self) -> Global___QuoteRequest: ...
     def __init__(
         self,
         *,
@@ -73,18 +79,20 @@ class Control(_message.Message):
         release: Global___Release | None = ...,
         go: Global___Go | None = ...,
         segment: Global___Segment | None = ...,
+        quote: Global___QuoteBundle | None = ...,
         claim: Global___Claim | None = ...,
         fetch: Global___Fetch | None = ...,
         progress: Global___Progress | None = ...,
         part: Global___Part | None = ...,
         done: Global___Done | None = ...,
         failed: Global___Failed | None = ...,
+        quote_request: Global___QuoteRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "go", b"go", "message", b"message", "part", b"part", "progress", b"progress", "release", b"release", "segment", b"segment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "go", b"go", "message", b"message", "part", b"part", "progress", b"progress", "quote", b"quote", "quote_request", b"quote_request", "release", b"release", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "go", b"go", "message", b"message", "part", b"part", "progress", b"progress", "release", b"release", "segment", b"segment", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "go", b"go", "message", b"message", "part", b"part", "progress", b"progress", "quote", b"quote", "quote_request", b"quote_request", "release", b"release", "segment", b"segment", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "release", "go", "segment", "claim", "fetch", "progress", "part", "done", "failed"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "release", "go", "segment", "quote", "claim", "fetch", "progress", "part", "done", "failed", "quote_request"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -121,9 +129,12 @@ class Begin(_message.Message):
     CHALLENGES_FIELD_NUMBER: _builtins.int
     MEASUREMENT_FIELD_NUMBER: _builtins.int
     LOTS_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
     order: _builtins.bytes
     measurement: _builtins.bytes
     """Taken by the launcher from the enclave root; 32 bytes."""
+    platform: _builtins.str
+    """The platform that the host can give a quote of; empty: software."""
     @_builtins.property
     def conventions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The convention and its ancestors, oldest first, as signed statements."""
@@ -144,14 +155,58 @@ class Begin(_message.Message):
         challenges: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         measurement: _builtins.bytes = ...,
         lots: _abc.Iterable[Global___Lot] | None = ...,
+        platform: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "conventions", b"conventions", "lots", b"lots", "measurement", b"measurement", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "conventions", b"conventions", "lots", b"lots", "measurement", b"measurement", "order", b"order", "platform", b"platform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Begin: _TypeAlias = Begin  # noqa: Y015
+
+@_typing.final
+class QuoteRequest(_message.Message):
+    """Asked for once, before Claim, when Begin named a platform: what the quote must bind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BINDING_FIELD_NUMBER: _builtins.int
+    binding: _builtins.bytes
+    """64 bytes, or 32 where a TPM signs: the hash of the evidence body without its quote (docs/spec/hardware.md)."""
+    def __init__(
+        self,
+        *,
+        binding: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteRequest: _TypeAlias = QuoteRequest  # noqa: Y015
+
+@_typing.final
+class QuoteBundle(_message.Message):
+    """The host's answer: a quote bundle, which the enclave verifies and names by its digest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        bundle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteBundle: _TypeAlias = QuoteBundle  # noqa: Y015
 
 @_typing.final
 class Lot(_message.Message):

@@ -10,6 +10,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from vigie.convention import SOFTWARE
 from vigie.errors import MalformedFrame
 from vigie.v1 import enclave_pb2
 from vigie_hub.enclave import frames
@@ -21,12 +22,14 @@ from vigie_hub.enclave.messages import (
     Fetch,
     FromHost,
     GivenLot,
+    GivenQuote,
     Go,
     PartnerRelease,
     Progress,
     ResultPart,
     SealedPart,
     ToHost,
+    WantQuote,
 )
 
 _MAX_NAME: Final = 63
@@ -66,6 +69,8 @@ class Channel:
             return PartnerRelease(_name(control.release.partner), control.release.statement, control.release.blob)
         if kind == "go":
             return Go(control.go.evidence)
+        if kind == "quote":
+            return GivenQuote(control.quote.bundle)
         if kind == "segment":
             return self._segment(control.segment)
         raise MalformedFrame("a control frame holds no message that the host may send")
@@ -82,6 +87,8 @@ class Channel:
         match message:
             case Claim(statement):
                 control.claim.statement = statement
+            case WantQuote(binding):
+                control.quote_request.binding = binding
             case Fetch(lot, first, last):
                 control.fetch.lot, control.fetch.first, control.fetch.last = lot, first, last
             case Progress(stage, done, total):
@@ -145,6 +152,7 @@ def _begin(begin: enclave_pb2.Begin) -> Begin:
         {_name(member): challenge for member, challenge in begin.challenges.items()},
         begin.measurement,
         tuple(_lot(lot) for lot in begin.lots),
+        _name(begin.platform or SOFTWARE),
     )
 
 

@@ -4,6 +4,8 @@
 
     host                                    enclave
     Begin ────────────────────────────────▶ judge it, draw keys
+          ◀──────────────────────────────── WantQuote, where the host has hardware: what the quote must bind
+    GivenQuote ───────────────────────────▶ verify it
           ◀──────────────────────────────── Claim (evidence, signed with the key just drawn)
     Release* ─────────────────────────────▶ keep
     Go ───────────────────────────────────▶ judge evidence and releases, take the lots' keys
@@ -27,9 +29,11 @@ import numpy as np
 import pyarrow as pa
 
 from vigie import bodies, evidence, sealing, statement
+from vigie.attestation import Proved
 from vigie.authority import ENCLAVE_KEY_NAME
 from vigie.clock import stamp, utc_now
-from vigie.errors import MalformedFrame
+from vigie.convention import PLATFORMS
+from vigie.errors import MalformedFrame, Refused
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey
 from vigie.statement import Statement
@@ -38,6 +42,7 @@ from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.consolidate import consolidate
 from vigie_hub.enclave.intake import Opened, Task, check_go, open_releases, read_task
 from vigie_hub.enclave.messages import Begin, Claim, Done, Go, PartnerRelease, Progress, ResultPart
+from vigie_hub.enclave.quoting import quoted
 from vigie_hub.enclave.results import metrics, model_card, seal_result
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
@@ -74,7 +79,8 @@ def run(channel: Channel, *, clock: Clock) -> None:
     task = read_task(begin)
     private = SealingPrivateKey.from_seed(sealing.generate())
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
-    claim = evidence_of(task, private, signer, created=stamp(clock()))
+    bare = evidence_of(task, private, signer, created=stamp(clock()))
+    claim, hardware = quoted(channel, bare, task.convention)
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
     channel.send(Claim(claimed.raw))
     answers: list[PartnerRelease] = []
@@ -84,11 +90,17 @@ def run(channel: Channel, *, clock: Clock) -> None:
         answers.append(message)
     signed = check_go(task, message, claimed)
     opened = open_releases(task, answers, signed.digest, private)
-    _work(channel, task, opened, signed, claim, signer, clock)
+    _work(channel, task, opened, signed, claim, hardware, signer, clock)
 
 
 def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, created: str) -> bodies.Evidence:
-    """What this enclave is, with the state of each layer read back now."""
+    """What this enclave is, with the state of each layer read back now; its quote is still to come.
+
+    Raises:
+        Refused: claim ``platform``: the host names one that there is no verifier for.
+    """
+    if task.platform not in PLATFORMS:
+        raise Refused("platform", expected=f"one of {', '.join(PLATFORMS)}", found=repr(task.platform))
     return bodies.Evidence(
         convention=task.chain.digest,
         order=task.order_digest,
@@ -97,7 +109,7 @@ def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, creat
         challenges=dict(task.challenges),
         measurement=task.measurement,
         policy=sandbox.policy_digest(),
-        platform="software",
+        platform=task.platform,  # type: ignore[arg-type]  # one of PLATFORMS, which are the body's own
         layers=sandbox.states(),
         host={
             "kernel": platform.release(),
@@ -120,6 +132,7 @@ def _work(
     opened: Opened,
     signed: Statement,
     claim: bodies.Evidence,
+    hardware: Proved | None,
     signer: Signer,
     clock: Clock,
 ) -> None:
@@ -127,11 +140,11 @@ def _work(
         channel.send(Progress(stage, done, total))
 
     found = consolidate(channel, task, opened, tell)
-    level = evidence.level(claim, task.convention)
+    level = evidence.level(claim, task.convention, hardware)
     grants = task.convention.grants_of(task.purpose.name)
     said = []
     for number, grant in enumerate(grants):
-        sealed = seal_result(task, opened, found, grant, signed.digest, claim)
+        sealed = seal_result(task, opened, found, grant, signed.digest, claim, hardware)
         for part, content in enumerate(sealed.parts):
             channel.send(ResultPart(grant.name, part, content))
         said.append(sealed.said)

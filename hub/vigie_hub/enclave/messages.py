@@ -16,13 +16,14 @@ class GivenLot:
 
 @dataclass(frozen=True)
 class Begin:
-    """First message to the enclave: what it needs to say what it is."""
+    """First message to the enclave: what it needs to say what it is. ``platform``: of which the host can give a quote."""
 
     conventions: tuple[bytes, ...]
     order: bytes
     challenges: Mapping[str, bytes]
     measurement: bytes
     lots: tuple[GivenLot, ...]
+    platform: str = "software"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Go:
 
 
 @dataclass(frozen=True)
+class GivenQuote:
+    """The quote bundle that was asked for."""
+
+    bundle: bytes
+
+
+@dataclass(frozen=True)
 class SealedPart:
     """One sealed segment of a lot, in answer to a fetch."""
 
@@ -51,7 +59,7 @@ class SealedPart:
     content: bytes
 
 
-FromHost = Begin | PartnerRelease | Go | SealedPart
+FromHost = Begin | PartnerRelease | Go | GivenQuote | SealedPart
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,13 @@ class Claim:
     """The evidence statement with the enclave's own signature."""
 
     statement: bytes
+
+
+@dataclass(frozen=True)
+class WantQuote:
+    """Ask for a quote that binds these bytes."""
+
+    binding: bytes
 
 
 @dataclass(frozen=True)
@@ -104,4 +119,4 @@ class Failed:
     found: str
 
 
-ToHost = Claim | Fetch | Progress | ResultPart | Done | Failed
+ToHost = Claim | WantQuote | Fetch | Progress | ResultPart | Done | Failed

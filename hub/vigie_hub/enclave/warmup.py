@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from vigie import result, sealing, segment
+from vigie import attestation, result, sealing, segment
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
 from vigie_hub.enclave.features import catalogue_of, compute, connect
@@ -64,6 +64,7 @@ def warm_up() -> None:
     connection.close()
     train_and_score(builder.build(), catalogue)
     _seals(tables["headcount"])
+    attestation.warm_up()
 
 
 def _table(name: str, keys: list[bytes], columns: dict[str, object]) -> pa.Table:

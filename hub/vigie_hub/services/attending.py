@@ -121,13 +121,14 @@ def encode_question(number: int, question: q.Question) -> pb.AttendRequest:
             return pb.AttendRequest(id=number, announce=pb.AnnounceRequest(order=order))
         case q.DrawChallenge(order):
             return pb.AttendRequest(id=number, challenge=pb.ChallengeRequest(order=order))
-        case q.AskRelease(order, evidence, order_receipt, evidence_receipt, approvals):
+        case q.AskRelease(order, evidence, order_receipt, evidence_receipt, approvals, quote):
             release = pb.ReleaseRequest(
                 order=order,
                 evidence=evidence,
                 order_receipt=order_receipt,
                 evidence_receipt=evidence_receipt,
                 approvals=approvals,
+                quote=quote,
             )
             return pb.AttendRequest(id=number, release=release)
         case q.ResultReady(run):
