@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import rfc8785
@@ -60,13 +61,14 @@ def binding(claim: Evidence) -> bytes:
     return algorithm(CONTEXT + body).digest()
 
 
-def verify(claim: Evidence, convention: Convention, quote: bytes | None) -> Proved:
+def verify(claim: Evidence, convention: Convention, quote: bytes | None, *, at: datetime | None = None) -> Proved:
     """Verify the quote that evidence names; the steps are those of the module.
 
     Args:
         claim: its signatures already judged.
         convention: the one that it names.
         quote: the bundle that came beside it, untrusted; None or empty when none came.
+        at: judge certificates and collateral as of another time, for a person's question; what is decided never gives it.
 
     Raises:
         MalformedEvidence: bundle, quote or endorsements are not laid out as they must be.
@@ -92,7 +94,7 @@ def verify(claim: Evidence, convention: Convention, quote: bytes | None) -> Prov
     refusals: list[VigieError] = []
     for rule in rules:
         try:
-            return Proved(_accepted(claim, opened, rule), rule)
+            return Proved(_accepted(claim, opened, rule, at or parse_time(claim.created)), rule)
         except VigieError as error:
             refusals.append(error)
     # Who is refused for what the quote binds was accepted in everything else: that says most.
@@ -145,14 +147,12 @@ def warm_up() -> None:
         pins.pinned(name)
 
 
-def _accepted(claim: Evidence, opened: bundle.QuoteBundle, rule: HardwareRule) -> Verified:
+def _accepted(claim: Evidence, opened: bundle.QuoteBundle, rule: HardwareRule, at: datetime) -> Verified:
     # (3) and (4)
     endorsements = dataclasses.replace(opened.endorsements, keys=rule.keys)
     wanted = binding(claim)
     try:
-        verified = verify_hardware(
-            claim.platform, opened.evidence, endorsements, parse_time(claim.created), wanted, policy=policy_of(rule)
-        )
+        verified = verify_hardware(claim.platform, opened.evidence, endorsements, at, wanted, policy=policy_of(rule))
     except Refused as error:
         if error.claim != "report data":
             raise

@@ -81,15 +81,19 @@ def limits(
     claim: Evidence, convention: Convention, hardware: Proved | None = None, *, language: Literal["fr", "en"] = "en"
 ) -> tuple[str, ...]:
     """The sentences to print on whatever a run under this evidence yields: level, hardware, layers that were missing."""
-    sentences = LIMITS[level(claim, convention, hardware)]
+    sentences = sentences_of(level(claim, convention, hardware), language=language)
     notes = hardware.verified.notes if hardware is not None else ()
+    said = tuple(note.fr if language == "fr" else note.en for note in notes)
     if language == "fr":
-        sentences = (*(_FRENCH[sentence] for sentence in sentences), *(note.fr for note in notes))
         opening, none = "Protections indisponibles sur cet hôte :", "aucune"
     else:
-        sentences = (*sentences, *(note.en for note in notes))
         opening, none = "Layers that were unavailable on this host:", "none"
-    return (*sentences, f"{opening} {', '.join(absent_layers(claim)) or none}.")
+    return (*sentences, *said, f"{opening} {', '.join(absent_layers(claim)) or none}.")
+
+
+def sentences_of(level: str, *, language: Literal["fr", "en"] = "en") -> tuple[str, ...]:
+    """What a level does not stop, and what it does, in one language."""
+    return tuple(_FRENCH[sentence] if language == "fr" else sentence for sentence in LIMITS[level])
 
 
 def is_enforced(state: str) -> bool:

@@ -16,12 +16,13 @@ from vigie import bodies, custody, statement
 from vigie.attend import Declined, Handlers, Pending, ReleaseQuestion, Willing
 from vigie.clock import stamp
 from vigie.errors import Malformed, Missing, Refused, StateError, VigieError
+from vigie.hardware.model import ends_soon
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
 from vigie.note import parse as parse_note
 from vigie.witness_service import Witness
 from vigie_node.folder import Node
-from vigie_node.ledger import KnownOrder, Standing
+from vigie_node.ledger import COLLATERAL_END, KnownOrder, Standing
 from vigie_node.order_checks import judge_order, reason_of
 from vigie_node.release import (
     Known,
@@ -191,6 +192,7 @@ class Desk:
                 self._node.chain.digest, plan.order_digest, plan.evidence_digest, self._node.member, "released",
                 tuple(lot.digest for lot in plan.lots), statement.digest_of(blob), None, stamp(self._clock()),
             )  # fmt: skip
+            self._note_collateral(plan)
             signed = self._sign(body)
             _log.info("released", order=order_digest.hex(), lots=len(plan.lots), warrant=plan.warrant)
             return signed.raw, blob
@@ -243,6 +245,16 @@ class Desk:
                 purpose=order.purpose, period=order.period, now=now,
             )  # fmt: skip
         return plan, keys
+
+    def _note_collateral(self, plan: ReleasePlan) -> None:
+        """Remember when the collateral of the hardware ends, and say so when that is soon."""
+        end = plan.hardware.verified.renew_before if plan.hardware is not None else None
+        if end is None:
+            self._node.state.forget(COLLATERAL_END)
+            return
+        self._node.state.keep(COLLATERAL_END, stamp(end).encode())
+        if ends_soon(end, self._clock()):
+            _log.warning("the hub must renew the collateral of its hardware", ends=stamp(end))
 
     async def _read_journal(self, receipt: bytes) -> None:
         """Read the journal up to the checkpoint of a receipt, if this node witnessed it: check 7 asks for its runs."""
