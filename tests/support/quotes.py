@@ -35,15 +35,24 @@ def rule_of(sample: Sample, **changes: Any) -> dict[str, Any]:
     if sample.platform in ("tpm", "tdx", "azure-sev-snp"):
         rule["registers"] = [f"{index}={value.hex()}" for index, value in sorted(found.registers.items())]
     if sample.platform in ("sev-snp", "azure-sev-snp"):
-        rule["vlek"] = sample.policy.vlek
         rule["minimum_tcb"] = [f"{found.generation} snp 1"]
-    if sample.platform == "sev-snp":
-        rule["maximum_vmpl"] = sample.policy.maximum_vmpl
-    if sample.platform in ("tdx", "sgx"):
-        rule["tcb_statuses"] = sorted(sample.policy.tcb_statuses)
     if sample.platform == "tpm":
         rule["keys"] = [base64.b64encode(key).decode() for key in sample.endorsements.keys]
-    return {**rule, **changes}
+    return {**rule, **policy_of(sample), **changes}
+
+
+def policy_of(sample: Sample) -> dict[str, Any]:
+    """What a sample's own policy says, in the keys of a rule for its platform."""
+    policy = sample.policy
+    match sample.platform:
+        case "sev-snp":
+            return {"vlek": policy.vlek, "maximum_vmpl": policy.maximum_vmpl}
+        case "azure-sev-snp":
+            return {"vlek": policy.vlek}
+        case "tdx" | "sgx":
+            return {"tcb_statuses": sorted(policy.tcb_statuses)}
+        case _:
+            return {}
 
 
 def verified(sample: Sample) -> Verified:
