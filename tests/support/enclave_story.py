@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from support.simulated import Machine
 from support.world import PURPOSE, World
 from vigie import bodies, custody, note, result, rows, sealing, segment, statement
 from vigie.bodies import Evidence, Lot, Order, Quality, Release, Run
@@ -151,6 +152,7 @@ class Story:
         order_changed: the same for the order.
         withhold: partners that refuse.
         silent: partners that say nothing.
+        machine: hardware of the host, when it has any; ``quote`` is then what it gave.
         spoil_begin, spoil_release, spoil_segment, spoil_go: change a message on its way.
     """
 
@@ -166,6 +168,8 @@ class Story:
     spoil_release: Callable[[pb.Release], None] = lambda release: None
     spoil_segment: Callable[[pb.Segment, bytes], bytes] = lambda head, data: data
     spoil_go: Callable[[pb.Go], None] = lambda go: None
+    machine: Machine | None = None
+    quote: bytes = b""
     lots: list[MadeLot] = field(default_factory=list)
     sent_evidence: Statement = field(init=False)
 
@@ -241,6 +245,7 @@ class Story:
                 )
                 for lot in lots
             ],
+            platform="" if self.machine is None else self.machine.platform,
         )
         self.spoil_begin(begin)
         return begin
@@ -272,6 +277,9 @@ class Story:
         host = _Host(connection)
         order = self.order()
         host.send(begin=self.begin(order))
+        if self.machine is not None:
+            self.quote = self.machine.quote(host.receive("quote_request").quote_request.binding).encode()
+            host.send(quote=pb.QuoteBundle(bundle=self.quote))
         claim = host.receive("claim").claim.statement
         claimed = statement.parse(claim, kind="evidence")
         evidence = statement.countersign(claimed, [self.world.signer("hub/host")])
