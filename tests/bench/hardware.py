@@ -37,7 +37,8 @@ def forget() -> None:
 def timed(work: Callable[[], object], rounds: int) -> tuple[float, float, float]:
     """Best and median time in milliseconds, and best time again with all remembered; the first call is not counted."""
     work()
-    found, again = [], []
+    found: list[float] = []
+    again: list[float] = []
     for _ in range(rounds):
         forget()
         for times in (found, again):

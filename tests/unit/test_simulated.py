@@ -34,7 +34,7 @@ def calls_of(path: Path, name: str) -> list[ast.Call]:
 
 def test_roots_come_from_the_list_of_digests_alone() -> None:
     """``pinned`` is called with names of that list only, and only the library and its warm-up call it."""
-    callers = {}
+    callers: dict[str, list[str]] = {}
     for path in PRODUCT:
         for call in calls_of(path, "pinned"):
             callers.setdefault(path.relative_to(ROOT).as_posix(), []).append(ast.unparse(call.args[0]))

@@ -46,7 +46,7 @@ def test_words_say_what_is_accepted_in_both_languages(tmp_path: Path) -> None:
         {**TDX, "machines": ["0a" * 16]},
         TPM,
     )
-    english, french = ("\n".join(describe(world.convention, language)) for language in ("en", "fr"))  # type: ignore[arg-type]
+    english, french = ("\n".join(describe(world.convention, language)) for language in ("en", "fr"))
     for text in (
         "“simulated” (sev-snp)",
         "Milan snp 24",

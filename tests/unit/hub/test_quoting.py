@@ -42,8 +42,8 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ker
         made = Kernel(tmp_path, provider, **files)
         mkdir, rmdir = Path.mkdir, Path.rmdir
 
-        def making(self: Path, *args: int) -> None:
-            mkdir(self, *args)
+        def making(self: Path, mode: int = 0o777) -> None:
+            mkdir(self, mode)
             if self.parent == made.reports:
                 made.made(self)
 
