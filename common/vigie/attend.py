@@ -63,7 +63,7 @@ class ReleaseQuestion:
     """What a member is given to judge before it releases keys; nothing of it is verified yet.
 
     ``approvals`` are signed approvals of the evidence's measurement; receipts are tlog-proofs. ``joint`` is the digest of
-    the statement of whose shares one is wanted, empty when none is.
+    the statement of whose shares one is wanted, ``quote`` the bundle that the evidence names; each is empty when there is none.
     """
 
     order: bytes
@@ -72,6 +72,7 @@ class ReleaseQuestion:
     evidence_receipt: bytes
     approvals: tuple[bytes, ...]
     joint: bytes = b""
+    quote: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -316,6 +317,7 @@ async def _dispatch(handlers: Handlers, question: pb.AttendRequest) -> pb.Attend
                 wanted.evidence_receipt,
                 tuple(wanted.approvals),
                 wanted.joint,
+                wanted.quote,
             )
         )
         return pb.AttendAnswer(release=pb.ReleaseAnswer(statement=statement, blob=blob, share=share))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from vigie import bodies, note, sizes, statement
+from vigie import attestation, bodies, note, sizes, statement
 from vigie import evidence as evidences
 from vigie import joint as joints
 from vigie.bodies import (
@@ -33,7 +33,7 @@ from vigie.bodies import (
 )
 from vigie.chain import ConventionChain
 from vigie.clock import parse_time
-from vigie.convention import Convention
+from vigie.convention import SOFTWARE, Convention
 from vigie.errors import BadSignature, MalformedNote, MalformedStatement, Missing, Refused
 from vigie.note import ED25519, VerifierKey
 from vigie.statement import Statement
@@ -79,6 +79,7 @@ def judge(
     *,
     kind: str | None = None,
     evidence: Statement | None = None,
+    quote: bytes | None = None,
     current_only: bool = False,
 ) -> Judged:
     """Judge a statement from outside.
@@ -88,6 +89,7 @@ def judge(
         chain: the conventions accepted here.
         kind: refuse any other kind.
         evidence: for a ``run`` or ``joint``: the evidence that it names. It is judged here too.
+        quote: for a ``run``: the quote bundle that came beside that evidence, when it names one.
         current_only: refuse a statement that names an older convention than the current one. Orders, evidence and
             releases that are still to be acted upon are judged so.
 
@@ -108,7 +110,7 @@ def judge(
     _check_created(body, convention)
     _CHECKS[cls](body, convention)
     if isinstance(body, Run | Joint):
-        _check_against_evidence(body, convention, chain, evidence, current_only=current_only)
+        _check_against_evidence(body, convention, chain, evidence, quote, current_only=current_only)
     return Judged(parsed, body, convention, signers)
 
 
@@ -271,6 +273,12 @@ def _check_order(body: Order, convention: Convention) -> None:
 def _check_evidence(body: Evidence, convention: Convention) -> None:
     for member in body.challenges:
         _answering(member, convention, "challenges")
+    if (body.quote is None) != (body.platform == SOFTWARE):
+        raise Refused(
+            "quote",
+            expected="a quote on every platform but software, and none on it",
+            found=f"{'no' if body.quote is None else 'a'} quote on {body.platform}",
+        )
 
 
 def _check_release(body: Release, convention: Convention) -> None:
@@ -307,7 +315,13 @@ def _check_run(body: Run, convention: Convention) -> None:
 
 
 def _check_against_evidence(
-    made: Run | Joint, convention: Convention, chain: ConventionChain, evidence: Statement | None, *, current_only: bool
+    made: Run | Joint,
+    convention: Convention,
+    chain: ConventionChain,
+    evidence: Statement | None,
+    quote: bytes | None,
+    *,
+    current_only: bool,
 ) -> None:
     if evidence is None:  # excluded with the enclave's key; kept for the type
         raise Refused("evidence", expected="the evidence that it names", found="none")
@@ -319,9 +333,11 @@ def _check_against_evidence(
         raise Refused("convention", expected="the evidence's convention", found=made.convention.hex())
     if isinstance(made, Joint):
         return
-    computed = evidences.level(said, convention)
+    hardware, why = attestation.proof(said, convention, quote)
+    computed = evidences.level(said, convention, hardware)
     if made.level != computed:
-        raise Refused("level", expected=f"{computed}, computed from the evidence", found=made.level)
+        expected = f"{computed}, computed from the evidence{f' ({why})' if why else ''}"
+        raise Refused("level", expected=expected, found=made.level)
 
 
 def _check_delivery(body: Delivery, convention: Convention) -> None:

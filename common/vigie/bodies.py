@@ -119,7 +119,10 @@ Members answer until the deadline; challenges, evidence and releases come after 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the enclave is (protocol section 7); signed by the hub's host key and the enclave's own key named in it."""
+    """What the enclave is (protocol section 7); signed by the hub's host key and the enclave's own key named in it.
+
+    ``quote`` is the digest of the quote bundle that travels beside, null exactly on the platform ``software``.
+    """
 
     convention: Digest
     order: Digest
@@ -128,7 +131,7 @@ class Evidence:
     challenges: dict[Name, Digest]
     measurement: Digest
     policy: Digest
-    platform: Literal["software", "tpm", "sev-snp", "tdx", "sgx", "nitro"]
+    platform: Literal["software", "tpm", "sev-snp", "tdx", "sgx", "nitro", "azure-sev-snp", "azure-tdx"]
     layers: dict[Name, Word]
     host: dict[Name, Word]
     quote: Digest | None

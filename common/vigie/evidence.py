@@ -13,8 +13,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import rfc8785
 
+from vigie import attestation
+from vigie.attestation import Proved
 from vigie.bodies import Evidence
-from vigie.convention import LEVELS, Convention
+from vigie.convention import LEVELS, SOFTWARE, Convention
 from vigie.errors import ConfigError, MalformedStatement, Refused
 
 SPEC_VERSION: Final = 1
@@ -75,15 +77,23 @@ class MeasuredFile(NamedTuple):
     sha256: bytes
 
 
-def limits(claim: Evidence, convention: Convention, *, language: Literal["fr", "en"] = "en") -> tuple[str, ...]:
-    """The sentences to print on whatever a run under this evidence yields: its level, and the layers that were missing."""
-    sentences = LIMITS[level(claim, convention)]
+def limits(
+    claim: Evidence, convention: Convention, hardware: Proved | None = None, *, language: Literal["fr", "en"] = "en"
+) -> tuple[str, ...]:
+    """The sentences to print on whatever a run under this evidence yields: level, hardware, layers that were missing."""
+    sentences = sentences_of(level(claim, convention, hardware), language=language)
+    notes = hardware.verified.notes if hardware is not None else ()
+    said = tuple(note.fr if language == "fr" else note.en for note in notes)
     if language == "fr":
-        sentences = tuple(_FRENCH[sentence] for sentence in sentences)
         opening, none = "Protections indisponibles sur cet hôte :", "aucune"
     else:
         opening, none = "Layers that were unavailable on this host:", "none"
-    return (*sentences, f"{opening} {', '.join(absent_layers(claim)) or none}.")
+    return (*sentences, *said, f"{opening} {', '.join(absent_layers(claim)) or none}.")
+
+
+def sentences_of(level: str, *, language: Literal["fr", "en"] = "en") -> tuple[str, ...]:
+    """What a level does not stop, and what it does, in one language."""
+    return tuple(_FRENCH[sentence] if language == "fr" else sentence for sentence in LIMITS[level])
 
 
 def is_enforced(state: str) -> bool:
@@ -106,15 +116,20 @@ def absent_layers(evidence: Evidence) -> tuple[str, ...]:
     return tuple(sorted(layer for layer, state in evidence.layers.items() if not is_enforced(state)))
 
 
-def level(evidence: Evidence, convention: Convention) -> str:
+def level(evidence: Evidence, convention: Convention, hardware: Proved | None = None) -> str:
     """Compute the assurance level of evidence whose signatures hold.
 
-    Software evidence reaches A1 when every demanded layer is enforced. Evidence that names hardware needs a verifier of
-    that platform, which this version does not have: it counts as A0, so that nothing is released on its word.
+    Software evidence reaches A1 when every demanded layer is enforced. Evidence that names hardware counts by what its
+    quote proved, and as A0 without: nothing is released on its word.
+
+    Args:
+        evidence: what is claimed.
+        convention: the one that it names.
+        hardware: what :func:`vigie.attestation.verify` made of its quote; None when it did not verify, or on software.
     """
-    if evidence.platform != "software" or missing_layers(evidence, convention):
+    if missing_layers(evidence, convention):
         return "A0"
-    return "A1"
+    return "A1" if evidence.platform == SOFTWARE else attestation.earned(evidence, convention, hardware)
 
 
 def at_least(found: str, wanted: str) -> bool:
@@ -128,13 +143,16 @@ def at_least(found: str, wanted: str) -> bool:
     return LEVELS.index(found) >= LEVELS.index(wanted)
 
 
-def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = ()) -> str:
+def check(
+    evidence: Evidence, convention: Convention, datasets: Iterable[str] = (), hardware: Proved | None = None
+) -> str:
     """Hold evidence against what a convention demands, and return its level.
 
     Args:
         evidence: its signatures already judged.
         convention: the one that it names.
         datasets: those whose own minimum level counts too.
+        hardware: as for :func:`level`.
 
     Raises:
         Refused: claim ``platform``, ``layers`` or ``level``.
@@ -145,7 +163,7 @@ def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = 
     if missing := missing_layers(evidence, convention):
         named = ", ".join(f"{layer} ({evidence.layers.get(layer, 'not named')})" for layer in missing)
         raise Refused("layers", expected=f"{', '.join(rule.layers)}, all enforced", found=f"not enforced: {named}")
-    found = level(evidence, convention)
+    found = level(evidence, convention, hardware)
     wanted = {rule.minimum_level: "the convention"}
     wanted |= {convention.datasets[name].minimum_level: f"dataset {name}" for name in datasets}
     highest = max(wanted, key=LEVELS.index)

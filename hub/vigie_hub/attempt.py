@@ -23,6 +23,7 @@ from vigie.authority import judge
 from vigie.bodies import Evidence, Order, Run
 from vigie.bodies import read as read_body
 from vigie.errors import BadProof, MalformedFrame, Refused, Unavailable, VigieError
+from vigie.hardware import bundle
 from vigie.statement import Statement
 from vigie_hub import frames
 from vigie_hub.frames import Channel, LotInput
@@ -30,6 +31,7 @@ from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.outbox import Staged
 from vigie_hub.progress import FROM_ENCLAVE, Step
 from vigie_hub.questions import Challenge, DrawChallenge
+from vigie_hub.quoting import Quoter
 from vigie_hub.releases import Releases
 from vigie_hub.vault import TRAIN, Made
 
@@ -77,6 +79,7 @@ class Attempt:
         self._staged: dict[str, Staged] = {}
         self._joint = means.vault.newest(self._order)
         self._made = Made()
+        self._quote = b""  # the bundle that the evidence names
         self._answers: dict[str, bytes] = {}  # digest of each partner's release or refusal
 
     async def run(self) -> Statement:
@@ -135,8 +138,10 @@ class Attempt:
                 challenges=challenges,
                 measurement=measurement,
                 lots=[self._lot_input(digest) for digest in self._order.lots],
+                platform="" if (quoter := self._quoter()) is None else quoter.platform,
             ),
         )
+        self._quote = b"" if quoter is None else await self._give_quote(channel, quoter)
         event = await self._receive(channel, frames.Claim, self._m.limits.claim_seconds)
         with _enclave_errs():
             claimed = statements.parse(event.statement, kind="evidence")
@@ -145,10 +150,12 @@ class Attempt:
             raise EnclaveLost("the enclave claims another order, convention or measurement than it was given")
         if dict(body.challenges) != dict(challenges):
             raise EnclaveLost("the enclave claims other challenges than it was given")
+        if body.quote != (bundle.digest_of(self._quote) if self._quote else None):
+            raise EnclaveLost("the enclave claims another quote than it was given")
         with _enclave_errs():
             evidence = statements.countersign(claimed, [self._m.host])
             judge(evidence.raw, chain, kind="evidence", current_only=True)
-        await self._m.journal.submit([evidence])
+        await self._m.journal.submit_evidence(evidence, self._quote)
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence
 
@@ -233,7 +240,7 @@ class Attempt:
     async def _finish(self, raw: bytes, evidence: Statement) -> Statement:
         """(7)"""
         with _enclave_errs():
-            judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence)
+            judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence, quote=self._quote)
         run = judged.body
         if not isinstance(run, Run) or (run.order, run.evidence) != (self._statement.digest, evidence.digest):
             raise EnclaveLost("the run names another order or evidence")
@@ -261,6 +268,19 @@ class Attempt:
         return statement
 
     # -- pieces
+
+    def _quoter(self) -> Quoter | None:
+        """The device of this host, when the convention accepts its platform."""
+        quoter = self._m.quoter
+        return quoter if quoter is not None and quoter.platform in self._m.agreement.current.enclave.platforms else None
+
+    async def _give_quote(self, channel: Channel, quoter: Quoter) -> bytes:
+        wanted = await self._receive(channel, frames.WantQuote, self._m.limits.claim_seconds)
+        if len(wanted.binding) not in (32, 64):
+            raise EnclaveLost("the enclave wants a quote over something that is no hash")
+        quote = (await asyncio.to_thread(quoter.quote, wanted.binding)).encode()
+        await _give(channel, channel.quote(quote))
+        return quote
 
     def _lot_input(self, digest: bytes) -> LotInput:
         row = self._m.deposits.find(digest)

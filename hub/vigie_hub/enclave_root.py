@@ -32,7 +32,8 @@ from vigie.durable import sync_folder, write_file
 from vigie.errors import ConfigError
 
 DISTRIBUTIONS: Final = (
-    "cryptography", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy", "shamir-mnemonic",
+    "cbor2", "cryptography", "dcap-qvl", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy",
+    "shamir-mnemonic",
 )  # fmt: skip
 """What the enclave's code imports; what these require is added by their own metadata."""
 

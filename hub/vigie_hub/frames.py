@@ -61,6 +61,13 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class WantQuote:
+    """A quote over these 32 or 64 bytes is wanted, before the claim."""
+
+    binding: bytes
+
+
+@dataclass(frozen=True)
 class Fetch:
     """All parts of the buckets first..last (inclusive) of a lot are wanted."""
 
@@ -124,7 +131,7 @@ class Failed:
     found: str
 
 
-Event = Claim | Fetch | FetchModel | Progress | Part | JointMade | ModelPart | Done | Failed
+Event = Claim | WantQuote | Fetch | FetchModel | Progress | Part | JointMade | ModelPart | Done | Failed
 
 
 class Channel:
@@ -152,8 +159,9 @@ class Channel:
         challenges: Mapping[str, bytes],
         measurement: bytes,
         lots: Sequence[LotInput],
+        platform: str = "",
     ) -> None:
-        """Tell the enclave what it is for."""
+        """Tell the enclave what it is for; ``platform``: of which a quote can be given, empty for software."""
         begin = pb.Begin(
             conventions=conventions,
             order=order,
@@ -168,6 +176,7 @@ class Channel:
                 )
                 for lot in lots
             ],
+            platform=platform,
         )
         await self._send(pb.Control(begin=begin))
 
@@ -198,6 +207,10 @@ class Channel:
         if len(data) > BULK_CAP:
             raise MalformedFrame("a part of the model is larger than a bulk frame")
         await self._send(pb.Control(model_given=pb.ModelPart(part=part, size=len(data))), data)
+
+    async def quote(self, bundle: bytes) -> None:
+        """Hand over the quote bundle that was asked for."""
+        await self._send(pb.Control(quote=pb.QuoteBundle(bundle=bundle)))
 
     async def go(self, evidence: bytes) -> None:
         """No more releases will come."""
@@ -234,6 +247,8 @@ class Channel:
         match name:
             case "claim":
                 return Claim(control.claim.statement)
+            case "quote_request":
+                return WantQuote(control.quote_request.binding)
             case "fetch":
                 return self._fetch(control.fetch)
             case "progress":

@@ -14,6 +14,7 @@ from vigie_hub.journal import Journal
 from vigie_hub.launcher import Launcher
 from vigie_hub.outbox import Outbox
 from vigie_hub.packs import Packs
+from vigie_hub.quoting import Quoter
 from vigie_hub.store import Store
 from vigie_hub.vault import Vault
 from vigie_hub.witnessing import Witnessing
@@ -40,3 +41,4 @@ class Means:
     host: Signer
     limits: Limits
     clock: Callable[[], datetime]
+    quoter: Quoter | None = None

@@ -83,7 +83,10 @@ class Challenge:
 
 @dataclass(frozen=True)
 class AskRelease:
-    """Release the keys of your lots to this evidence, and your share under the ``joint`` statement with that digest."""
+    """Release the keys of your lots to this evidence, and your share under the ``joint`` statement with that digest.
+
+    ``quote`` is the bundle that the evidence names; it and ``joint`` are empty when there is none.
+    """
 
     order: bytes
     evidence: bytes
@@ -91,6 +94,7 @@ class AskRelease:
     evidence_receipt: bytes
     approvals: tuple[bytes, ...]
     joint: bytes = b""
+    quote: bytes = b""
 
 
 @dataclass(frozen=True)

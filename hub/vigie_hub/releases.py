@@ -131,6 +131,7 @@ class Releases:
             journal.receipt_at(evidence.digest, size),
             approvals,
             joint,
+            self._quote(evidence),
         )
         try:
             answer = await self._m.attendance.ask(name, question, Released, timeout=self._m.limits.answer_seconds)
@@ -154,6 +155,10 @@ class Releases:
             if named != (hashlib.sha256(sent).digest() if sent else None):
                 raise BadProof(f"{name} sent other sealed keys than its release names")
         return judged
+
+    def _quote(self, evidence: Statement) -> bytes:
+        named = read_body(evidence, Evidence).quote
+        return b"" if named is None else self._m.journal.quote(named)
 
     def _approvals(self, measurement: bytes) -> tuple[bytes, ...]:
         """Approvals of the measurement under the current convention, the newest of each member."""

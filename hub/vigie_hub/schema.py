@@ -166,4 +166,8 @@ MIGRATIONS: Final = (
         PRIMARY KEY (partner, epoch, erasure)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Quote bundles that evidence in the journal names by digest: written with the entry, never removed.
+    CREATE TABLE quote (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL) STRICT;
+    """,
 )

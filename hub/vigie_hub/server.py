@@ -28,6 +28,7 @@ from vigie.clock import utc_now
 from vigie.errors import ConfigError, Refused
 from vigie.keyring import Keyring
 from vigie.v1 import exchange_pb2
+from vigie_hub import quoting
 from vigie_hub.agreement import Agreement
 from vigie_hub.attendance import Attendance, Session
 from vigie_hub.conductor import Conductor
@@ -148,21 +149,12 @@ async def _assemble(
     launcher = Launcher(config.enclave, config.folder / "measured.json")
     measured = await asyncio.to_thread(launcher.measure)
     refusals = RefusalDesk(store, journal, agreement, host, per_hour=limits.refusals_per_hour)
+    quoter = await asyncio.to_thread(quoting.find, config.folder)
+    _log.info("hardware evidence", platform="no device" if quoter is None else quoter.platform)
     means = Means(
-        store,
-        journal,
-        agreement,
-        attendance,
-        witnessing,
-        deposits,
-        lot_packs,
-        outbox,
-        vault,
-        launcher,
-        host,
-        limits,
-        clock,
-    )
+        store, journal, agreement, attendance, witnessing, deposits, lot_packs, outbox, vault, launcher, host, limits,
+        clock, quoter,
+    )  # fmt: skip
     conductor = Conductor(means, refusals)
     # (4)
     failed = asyncio.Event()

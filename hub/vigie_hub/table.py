@@ -47,6 +47,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "/vigie.v1.Journal/Entries": Rule(ANYONE),
         "/vigie.v1.Journal/Receipt": Rule(ANYONE),
         "/vigie.v1.Journal/Consistency": Rule(ANYONE),
+        "/vigie.v1.Journal/Quote": Rule(ANYONE),
         "/vigie.v1.Results/List": Rule(PARTNER),
         "/vigie.v1.Results/Fetch": Rule(PARTNER, Time.STREAM),
         "/vigie.v1.Perimeter/Begin": Rule(PARTNER),

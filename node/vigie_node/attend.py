@@ -16,6 +16,7 @@ from vigie import bodies, custody, joint, statement
 from vigie.attend import Declined, Handlers, Pending, ReleaseQuestion, Willing
 from vigie.clock import stamp
 from vigie.errors import Malformed, Missing, Refused, StateError, VigieError
+from vigie.hardware.model import ends_soon
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
 from vigie.note import parse as parse_note
@@ -23,7 +24,7 @@ from vigie.wiping import wipe
 from vigie.witness_service import Witness
 from vigie_node import shares
 from vigie_node.folder import Node
-from vigie_node.ledger import KnownOrder, Standing
+from vigie_node.ledger import COLLATERAL_END, KnownOrder, Standing
 from vigie_node.order_checks import judge_order, reason_of
 from vigie_node.release import (
     Known,
@@ -199,6 +200,7 @@ class Desk:
                 tuple(lot.digest for lot in plan.lots), statement.digest_of(blob) if blob else None, None,
                 stamp(self._clock()), statement.digest_of(share) if share else None,
             )  # fmt: skip
+            self._note_collateral(plan)
             signed = self._sign(body)
             _log.info(
                 "released", order=order_digest.hex(), lots=len(plan.lots), share=bool(share), warrant=plan.warrant
@@ -276,6 +278,16 @@ class Desk:
                 found="none: these lots were withdrawn, or this is an old copy of the keyring",
             ) from error
         return {lot.body.lot: custody.lot_key_seed(seed, lot.body.lot) for lot in plan.lots}
+
+    def _note_collateral(self, plan: ReleasePlan) -> None:
+        """Remember when the collateral of the hardware ends, and say so when that is soon."""
+        end = plan.hardware.verified.renew_before if plan.hardware is not None else None
+        if end is None:
+            self._node.state.forget(COLLATERAL_END)
+            return
+        self._node.state.keep(COLLATERAL_END, stamp(end).encode())
+        if ends_soon(end, self._clock()):
+            _log.warning("the hub must renew the collateral of its hardware", ends=stamp(end))
 
     async def _read_journal(self, receipt: bytes) -> None:
         """Read the journal up to the checkpoint of a receipt, if this node witnessed it: check 7 asks for its runs."""

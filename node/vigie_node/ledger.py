@@ -21,6 +21,8 @@ Decision = Literal["approve", "refuse"]
 
 CHALLENGE_LIFE = timedelta(minutes=5)
 """A challenge older than this on the node's own clock is worth nothing (protocol section 7)."""
+COLLATERAL_END = "collateral"
+"""Name under which the state keeps when the collateral of the last hardware evidence that was released to ends."""
 NEWEST_MEASUREMENT = "measurement"
 """Name under which the state keeps the measurement of the last evidence in the journal."""
 MAX_OPEN_CHALLENGES = 16

@@ -55,6 +55,7 @@ class FetchedResult:
     part_ids: tuple[bytes, ...]
     lots: tuple[bytes, ...]
     parts: tuple[bytes, ...]
+    quote: bytes = b""
 
 
 class Hub:
@@ -146,4 +147,5 @@ class Hub:
             tuple(header.part_ids),
             tuple(header.lots),
             tuple(parts),
+            header.quote,
         )

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from support.simulated import Machine
 from support.world import PURPOSE, World
 from vigie import bodies, custody, joint, note, result, rows, sealing, segment, statement
 from vigie.bodies import Evidence, Lot, Order, Quality, Release, Run
@@ -158,6 +159,7 @@ class Story:
         joint, model_parts: what the enclave is given of the joint key and the model that the order names.
         given: the words that each custodian gives as its share.
         helpers: custodians that own no lot and answer too.
+        machine: hardware of the host, when it has any; ``quote`` is then what it gave.
         spoil_begin, spoil_release, spoil_segment, spoil_go: change a message on its way.
         host: what puts frames on the socket and takes them off it.
     """
@@ -175,6 +177,8 @@ class Story:
     spoil_segment: Callable[[pb.Segment, bytes], bytes] = lambda head, data: data
     spoil_go: Callable[[pb.Go], None] = lambda go: None
     host: "Callable[[socket.socket], Host]" = field(default_factory=lambda: Host)
+    machine: Machine | None = None
+    quote: bytes = b""
     lots: list[MadeLot] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
     joint: pb.GivenJoint | None = None
@@ -255,6 +259,7 @@ class Story:
                 )
                 for lot in lots
             ],
+            platform="" if self.machine is None else self.machine.platform,
         )
         self.spoil_begin(begin)
         return begin
@@ -290,6 +295,9 @@ class Story:
         host = self.host(connection)
         order = self.order()
         host.send(begin=self.begin(order))
+        if self.machine is not None:
+            self.quote = self.machine.quote(host.receive("quote_request").quote_request.binding).encode()
+            host.send(quote=pb.QuoteBundle(bundle=self.quote))
         claim = host.receive("claim").claim.statement
         claimed = statement.parse(claim, kind="evidence")
         evidence = statement.countersign(claimed, [self.world.signer("hub/host")])

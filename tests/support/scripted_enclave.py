@@ -13,15 +13,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from vigie import bodies, segment, statement
+from vigie.attestation import binding
 from vigie.authority import ENCLAVE_KEY_NAME
 from vigie.bodies import Evidence, Run, RunResult
 from vigie.clock import stamp, utc_now
+from vigie.convention import SOFTWARE
+from vigie.hardware.bundle import digest_of
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey, generate
 from vigie_hub.enclave import sandbox
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.intake import NO_RELEASE, Task, check_go, read_task
-from vigie_hub.enclave.messages import Begin, Claim, Done, Failed, Fetch, Go, PartnerRelease, Progress, ResultPart
+from vigie_hub.enclave.messages import (
+    Begin,
+    Claim,
+    Done,
+    Failed,
+    Fetch,
+    GivenQuote,
+    Go,
+    PartnerRelease,
+    Progress,
+    ResultPart,
+    WantQuote,
+)
 
 
 def main(mode: str, descriptor: int) -> None:
@@ -48,6 +63,11 @@ def play(mode: str, channel: Channel, connection: socket.socket) -> None:
     task = read_task(begin)
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(32))
     claim = claimed(task, signer)
+    if claim.platform != SOFTWARE:
+        channel.send(WantQuote(b"\x05" if mode == "short-binding" else binding(claim)))
+        quote = channel.receive()
+        assert isinstance(quote, GivenQuote)
+        claim = replace(claim, quote=b"\x04" * 32 if mode == "other-quote" else digest_of(quote.bundle))
     if mode == "other-measurement":
         claim = replace(claim, measurement=b"\x00" * 32)
     if mode == "other-challenge":
@@ -91,7 +111,7 @@ def work(mode: str, channel: Channel, task: Task, evidence: bytes, releases: dic
         releases = dict.fromkeys(releases, "0" * 64)
     run = Run(
         convention=task.chain.digest, evidence=evidence, order=task.order_digest, releases=releases, model=b"\x03" * 32,
-        model_card={}, metrics={}, results=tuple(results), level="A1", created=stamp(utc_now()),
+        model_card={}, metrics={}, results=tuple(results), level="A1" if task.platform == SOFTWARE else "A3", created=stamp(utc_now()),
     )  # fmt: skip
     channel.send(Done(statement.sign_text(bodies.text_for(run), [signer]).raw))
     if mode == "lingers":
@@ -107,7 +127,7 @@ def claimed(task: Task, signer: Signer) -> Evidence:
         challenges=dict(task.challenges),
         measurement=task.measurement,
         policy=sandbox.policy_digest(),
-        platform="software",
+        platform=task.platform,  # type: ignore[arg-type]
         layers=sandbox.states(),
         host={},
         quote=None,

@@ -103,7 +103,9 @@ def _check_enclave(journal: Journal, entry: Entry[Release], evidence: Entry[Evid
             entry.index,
         )
     lots = [lot for digest in said.lots if (lot := journal.find(digest, Lot)) is not None]
-    for sentence in shortfalls(evidence.body, convention, {lot.body.dataset for lot in lots}):
+    for sentence in shortfalls(
+        evidence.body, convention, {lot.body.dataset for lot in lots}, journal.proof(evidence)[0]
+    ):
         findings.fail("releases", f"{said.partner} released to {sentence}", entry.index)
 
 

@@ -22,6 +22,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "perimeters": "Every perimeter took the place of the one before it",
     "order-of-events": "Nothing happened before what it rests on",
     "orders": "Every order named all current lots of its purpose and no others",
+    "quotes": "The hardware evidence verifies at its own time, and binds what it is evidence of",
     "releases": "Keys were released by their owners to an approved enclave that was good enough",
     "runs": "Every run says what the journal says, and its results go where the convention lets them",
     "joint-keys": "Every joint key was drawn once, shared anew from its newest shares, and used by enough custodians",

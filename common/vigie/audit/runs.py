@@ -31,9 +31,11 @@ def check_runs(journal: Journal, releases: list[Released], findings: Findings) -
         order = refer(journal, entry, said.order, Order, findings)
         evidence = refer(journal, entry, said.evidence, Evidence, findings)
         if evidence is not None:
-            _check_evidence(entry, evidence, findings)
+            _check_evidence(journal, entry, evidence, findings)
             if evidence.convention is not None:
-                limits.update(dict.fromkeys(evidences.limits(evidence.body, evidence.convention)))
+                limits.update(
+                    dict.fromkeys(evidences.limits(evidence.body, evidence.convention, journal.proof(evidence)[0]))
+                )
         opened = _check_claims(journal, entry, order, by_order[said.order], findings)
         if order is not None and entry.convention is not None:
             _check_required(entry, order, entry.convention, opened, findings)
@@ -49,14 +51,14 @@ def check_runs(journal: Journal, releases: list[Released], findings: Findings) -
             findings.fail("order-of-events", f"keys were released after the run, entry {run}", release.entry.index)
 
 
-def _check_evidence(entry: Entry[Run], evidence: Entry[Evidence], findings: Findings) -> None:
+def _check_evidence(journal: Journal, entry: Entry[Run], evidence: Entry[Evidence], findings: Findings) -> None:
     said = entry.body
     if evidence.body.order != said.order:
         findings.fail("runs", "the evidence of this run is for another order", entry.index)
     if evidence.body.convention != said.convention:
         findings.fail("runs", "the run names another convention than its evidence", entry.index)
     if evidence.convention is not None:
-        level = evidences.level(evidence.body, evidence.convention)
+        level = evidences.level(evidence.body, evidence.convention, journal.proof(evidence)[0])
         if level != said.level:
             findings.fail("runs", f"the run says level {said.level}, its evidence gives {level}", entry.index)
 
@@ -127,7 +129,9 @@ def _check_opened(
 ) -> None:
     digests = [digest for release in opened.values() for digest in release.entry.body.lots]
     lots = [lot for digest in digests if (lot := journal.find(digest, Lot)) is not None]
-    for sentence in shortfalls(evidence.body, convention, {lot.body.dataset for lot in lots}):
+    for sentence in shortfalls(
+        evidence.body, convention, {lot.body.dataset for lot in lots}, journal.proof(evidence)[0]
+    ):
         findings.fail("runs", f"the run used {sentence}", entry.index)
     if order is not None and not set(digests) <= set(order.body.lots):
         findings.fail("runs", "lots were opened for this run that its order does not name", entry.index)

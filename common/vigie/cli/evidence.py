@@ -1,4 +1,4 @@
-"""``vigie evidence``: what an enclave root measures."""
+"""``vigie evidence``: what an enclave root measures, and what evidence is worth."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from vigie.cli import console
+from vigie.cli import console, evidence_verify
 from vigie.errors import InputError
 from vigie.evidence import measure_tree, measurement
 
-app = typer.Typer(no_args_is_help=True, help="Measure the enclave's code.")
+app = typer.Typer(no_args_is_help=True, help="Measure the enclave's code; say what evidence is worth.")
 
 
 def register(parent: typer.Typer) -> None:
     """Add the group."""
+    evidence_verify.register(app)
     parent.add_typer(app, name="evidence")
 
 

@@ -6,6 +6,7 @@ Each check is a sentence that a signatory would agree with. Thresholds count org
 from collections.abc import Iterable
 from typing import NoReturn
 
+from vigie.convention.hardware import SOFTWARE
 from vigie.convention.model import Convention, Epoch, Grant, Member, PerimeterRule, Purpose
 from vigie.errors import MalformedConvention, MalformedNote
 
@@ -40,6 +41,7 @@ def check(convention: Convention) -> None:
             _refuse("a [[declassification]]", f"purpose {freed.purpose!r} has no output {freed.output!r}")
     _check_epochs(convention)
     _check_thresholds(convention)
+    _check_hardware(convention)
     if convention.perimeter is not None:
         _check_perimeter(convention, convention.perimeter)
 
@@ -190,6 +192,28 @@ def _check_shares(convention: Convention) -> None:
         )
     if len(able) > _MOST_SHARES:
         _refuse("[custody]", f"{len(able)} organisations of custodians, of which {_MOST_SHARES} may hold a share")
+
+
+def _check_hardware(convention: Convention) -> None:
+    rule = convention.enclave
+    named = [one.platform for one in rule.hardware]
+    for platform in rule.platforms:
+        if platform != SOFTWARE and platform not in named:
+            _refuse(
+                "[enclave]",
+                f"'platforms' names {platform}, and no [[enclave.hardware]] says what of it is accepted",
+                hint="say its measurements or registers, or leave the platform out",
+            )
+    seen: set[str] = set()
+    for one in rule.hardware:
+        where = f"[[enclave.hardware]] '{one.name}'"
+        if one.platform not in rule.platforms:
+            _refuse(where, f"'platforms' does not name {one.platform}")
+        if one.name in seen:
+            _refuse(where, "this name is already used above")
+        if one.operator == convention.organisation_of(convention.hub):
+            _refuse(where, "'operator' is the hub's own organisation", hint="name it only where another one operates")
+        seen.add(one.name)
 
 
 def _check_perimeter(convention: Convention, rule: PerimeterRule) -> None:

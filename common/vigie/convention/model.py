@@ -12,6 +12,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Final
 
+from vigie.convention.hardware import HARDWARE, SOFTWARE, HardwareRule
 from vigie.datasets import Dataset
 from vigie.errors import Missing
 from vigie.note import ED25519, VerifierKey
@@ -25,7 +26,7 @@ FREEABLE: Final = ("score", "level", "topics")
 TARGETS: Final = ("failure", "failure-or-default")
 LEVELS: Final = ("A0", "A1", "A2", "A3", "A4")
 """Assurance levels, weakest first (docs/spec/evidence.md)."""
-PLATFORMS: Final = ("software", "tpm", "sev-snp", "tdx", "sgx", "nitro")
+PLATFORMS: Final = (SOFTWARE, *HARDWARE)
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class EnclaveRule:
-    """What an enclave must be: approvals by so many organisations, platform, level, layers that must be enforced."""
+    """What an enclave must be: approvals by so many organisations, platform, level, layers that must be enforced.
+
+    ``hardware``: what is accepted of the platforms that are not software.
+    """
 
     approvals: int
     platforms: tuple[str, ...]
     minimum_level: str
     layers: tuple[str, ...]
+    hardware: tuple[HardwareRule, ...] = ()
 
 
 @dataclass(frozen=True)

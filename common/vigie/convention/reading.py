@@ -10,6 +10,7 @@ from typing import Final, TypeVar, cast
 
 from vigie import statement
 from vigie.card import check_certificate
+from vigie.convention import hardware
 from vigie.convention.checks import check
 from vigie.convention.model import (
     FREEABLE,
@@ -95,6 +96,7 @@ def parse(text: bytes) -> Convention:
             platforms=enclave.choices("platforms", PLATFORMS, least=1),
             minimum_level=enclave.choice("minimum_level", LEVELS),
             layers=enclave.texts("layers", LAYER),
+            hardware=tuple(map(hardware.read, enclave.tables("hardware"))),
         ),
         witness=WitnessRule(witness.integer("release_quorum", 1, 64)),
         retention=Retention(retention.integer("lots_months", 1, 1200), retention.integer("results_months", 1, 1200)),

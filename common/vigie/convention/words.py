@@ -6,6 +6,7 @@ Every sentence comes from the values, so that the words cannot say something els
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
+from vigie.convention.hardware import HardwareRule
 from vigie.convention.model import Convention, Grant, Member, PerimeterRule
 
 Language = Literal["fr", "en"]
@@ -49,6 +50,28 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "enclave": (
         "enclave : code approuvé par {approvals} organismes, niveau {level} au moins, plate-forme {platforms}, avec {layers}",
         "enclave: code approved by {approvals} organisations, level {level} or better, platform {platforms}, with {layers}",
+    ),
+    "hardware": (
+        "matériel « {name} » ({platform}) : {images} ; {floor} ; générations refusées : {refused}",
+        "hardware “{name}” ({platform}): {images}; {floor}; refused generations: {refused}",
+    ),
+    "hardware_images": ("{count} image(s) de démarrage acceptée(s)", "{count} accepted launch image(s)"),
+    "hardware_registers": ("registres {names} imposés", "registers {names} prescribed"),
+    "hardware_firmware": ("micrologiciel {floor} au moins", "firmware {floor} or newer"),
+    "hardware_status": ("micrologiciel qu'Intel dit {floor}", "firmware that Intel calls {floor}"),
+    "hardware_keys": ("{count} clef(s) de TPM agréée(s)", "{count} endorsed TPM key(s)"),
+    "hardware_any": ("micrologiciel non vérifiable", "firmware that nobody states"),
+    "hardware_vlek": (
+        "« {name} » : une clef prêtée par AMD à un fournisseur d'informatique en nuage est acceptée",
+        "“{name}”: a key that AMD lent to a cloud provider is accepted",
+    ),
+    "hardware_operator": (
+        "« {name} » : {count} machine(s) exploitée(s) par {operator}, et non par la plate-forme : niveau A4",
+        "“{name}”: {count} machine(s) operated by {operator} and not by the hub: level A4",
+    ),
+    "hardware_machines": (
+        "« {name} » : {count} machine(s) nommée(s) et aucune autre",
+        "“{name}”: {count} named machine(s) and no other",
     ),
     "witness": (
         "remise de clefs seulement si {quorum} autre(s) organisme(s) ont certifié le journal",
@@ -218,6 +241,8 @@ class _Words:
             platforms=", ".join(rule.platforms),
             layers=", ".join(rule.layers) or self._say("none"),
         )
+        for one in rule.hardware:
+            yield from self._hardware(one)
         yield self._say("witness", quorum=convention.witness.release_quorum)
         yield self._say("custody", threshold=convention.custody.threshold)
         yield self._say("retention", lots=convention.retention.lots_months, results=convention.retention.results_months)
@@ -228,6 +253,38 @@ class _Words:
             dominance=self._share(disclosure.dominance),
             rounding=disclosure.rounding,
         )
+
+    def _hardware(self, rule: HardwareRule) -> Iterator[str]:
+        images = [self._say("hardware_images", count=len(rule.measurements))] if rule.measurements else []
+        if rule.registers:
+            images.append(self._say("hardware_registers", names=", ".join(map(str, sorted(rule.registers)))))
+        floors = [
+            f"{generation} {part} {version}"
+            for generation, parts in rule.minimum_tcb.items()
+            for part, version in parts.items()
+        ]
+        if floors:
+            floor = self._say("hardware_firmware", floor=", ".join(floors))
+        elif rule.tcb_statuses:
+            floor = self._say("hardware_status", floor=", ".join(sorted(rule.tcb_statuses)))
+        elif rule.keys:
+            floor = self._say("hardware_keys", count=len(rule.keys))
+        else:
+            floor = self._say("hardware_any")
+        yield self._say(
+            "hardware",
+            name=rule.name,
+            platform=rule.platform,
+            images=", ".join(images),
+            floor=floor,
+            refused=", ".join(sorted(rule.refused_generations)) or self._say("none"),
+        )
+        if rule.vlek:
+            yield self._say("hardware_vlek", name=rule.name)
+        if rule.operator:
+            yield self._say("hardware_operator", name=rule.name, count=len(rule.machines), operator=rule.operator)
+        elif rule.machines:
+            yield self._say("hardware_machines", name=rule.name, count=len(rule.machines))
 
     def _share(self, value: float) -> str:
         percent = f"{value * 100:g}"

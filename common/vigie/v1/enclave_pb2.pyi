@@ -35,6 +35,7 @@ class Control(_message.Message):
     SEGMENT_FIELD_NUMBER: _builtins.int
     JOINT_FIELD_NUMBER: _builtins.int
     MODEL_GIVEN_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
     FETCH_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
@@ -44,6 +45,7 @@ class Control(_message.Message):
     FETCH_MODEL_FIELD_NUMBER: _builtins.int
     JOINT_MADE_FIELD_NUMBER: _builtins.int
     MODEL_MADE_FIELD_NUMBER: _builtins.int
+    QUOTE_REQUEST_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Counts up from 0 in each direction; a gap, a repetition or a reordering ends the run."""
     @_builtins.property
@@ -60,6 +62,8 @@ class Control(_message.Message):
     def joint(self) -> Global___GivenJoint: ...
     @_builtins.property
     def model_given(self) -> Global___ModelPart: ...
+    @_builtins.property
+    def quote(self) -> Global___QuoteBundle: ...
     @_builtins.property
     def claim(self) -> Global___Claim:
         """enclave to host"""
@@ -80,6 +84,8 @@ class Control(_message.Message):
     def joint_made(self) -> Global___JointMade: ...
     @_builtins.property
     def model_made(self) -> Global___ModelPart: ...
+    @_builtins.property
+    def quote_request(self) -> Global___QuoteRequest: ...
     def __init__(
         self,
         *,
@@ -90,6 +96,7 @@ class Control(_message.Message):
         segment: Global___Segment | None = ...,
         joint: Global___GivenJoint | None = ...,
         model_given: Global___ModelPart | None = ...,
+        quote: Global___QuoteBundle | None = ...,
         claim: Global___Claim | None = ...,
         fetch: Global___Fetch | None = ...,
         progress: Global___Progress | None = ...,
@@ -99,12 +106,13 @@ class Control(_message.Message):
         fetch_model: Global___FetchModel | None = ...,
         joint_made: Global___JointMade | None = ...,
         model_made: Global___ModelPart | None = ...,
+        quote_request: Global___QuoteRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "fetch_model", b"fetch_model", "go", b"go", "joint", b"joint", "joint_made", b"joint_made", "message", b"message", "model_given", b"model_given", "model_made", b"model_made", "part", b"part", "progress", b"progress", "release", b"release", "segment", b"segment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "fetch_model", b"fetch_model", "go", b"go", "joint", b"joint", "joint_made", b"joint_made", "message", b"message", "model_given", b"model_given", "model_made", b"model_made", "part", b"part", "progress", b"progress", "quote", b"quote", "quote_request", b"quote_request", "release", b"release", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "fetch_model", b"fetch_model", "go", b"go", "joint", b"joint", "joint_made", b"joint_made", "message", b"message", "model_given", b"model_given", "model_made", b"model_made", "part", b"part", "progress", b"progress", "release", b"release", "segment", b"segment", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "fetch_model", b"fetch_model", "go", b"go", "joint", b"joint", "joint_made", b"joint_made", "message", b"message", "model_given", b"model_given", "model_made", b"model_made", "part", b"part", "progress", b"progress", "quote", b"quote", "quote_request", b"quote_request", "release", b"release", "segment", b"segment", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "release", "go", "segment", "joint", "model_given", "claim", "fetch", "progress", "part", "done", "failed", "fetch_model", "joint_made", "model_made"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "release", "go", "segment", "joint", "model_given", "quote", "claim", "fetch", "progress", "part", "done", "failed", "fetch_model", "joint_made", "model_made", "quote_request"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -141,9 +149,12 @@ class Begin(_message.Message):
     CHALLENGES_FIELD_NUMBER: _builtins.int
     MEASUREMENT_FIELD_NUMBER: _builtins.int
     LOTS_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
     order: _builtins.bytes
     measurement: _builtins.bytes
     """Taken by the launcher from the enclave root; 32 bytes."""
+    platform: _builtins.str
+    """The platform that the host can give a quote of; empty: software."""
     @_builtins.property
     def conventions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The convention and its ancestors, oldest first, as signed statements."""
@@ -164,14 +175,58 @@ class Begin(_message.Message):
         challenges: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         measurement: _builtins.bytes = ...,
         lots: _abc.Iterable[Global___Lot] | None = ...,
+        platform: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "conventions", b"conventions", "lots", b"lots", "measurement", b"measurement", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "conventions", b"conventions", "lots", b"lots", "measurement", b"measurement", "order", b"order", "platform", b"platform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Begin: _TypeAlias = Begin  # noqa: Y015
+
+@_typing.final
+class QuoteRequest(_message.Message):
+    """Asked for once, before Claim, when Begin named a platform: what the quote must bind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BINDING_FIELD_NUMBER: _builtins.int
+    binding: _builtins.bytes
+    """64 bytes, or 32 where a TPM signs: the hash of the evidence body without its quote (docs/spec/hardware.md)."""
+    def __init__(
+        self,
+        *,
+        binding: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteRequest: _TypeAlias = QuoteRequest  # noqa: Y015
+
+@_typing.final
+class QuoteBundle(_message.Message):
+    """The host's answer: a quote bundle, which the enclave verifies and names by its digest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        bundle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteBundle: _TypeAlias = QuoteBundle  # noqa: Y015
 
 @_typing.final
 class Lot(_message.Message):

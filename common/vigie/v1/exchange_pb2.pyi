@@ -684,6 +684,7 @@ class ReleaseRequest(_message.Message):
     EVIDENCE_RECEIPT_FIELD_NUMBER: _builtins.int
     APPROVALS_FIELD_NUMBER: _builtins.int
     JOINT_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     order: _builtins.bytes
     evidence: _builtins.bytes
     order_receipt: _builtins.bytes
@@ -691,6 +692,8 @@ class ReleaseRequest(_message.Message):
     evidence_receipt: _builtins.bytes
     joint: _builtins.bytes
     """Where the order names a model: digest of the `joint` statement of whose shares one is wanted."""
+    quote: _builtins.bytes
+    """The quote bundle that the evidence names; empty when it names none."""
     @_builtins.property
     def approvals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed `approval` statements of the evidence's measurement."""
@@ -704,10 +707,11 @@ class ReleaseRequest(_message.Message):
         evidence_receipt: _builtins.bytes = ...,
         approvals: _abc.Iterable[_builtins.bytes] | None = ...,
         joint: _builtins.bytes = ...,
+        quote: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "evidence_receipt", b"evidence_receipt", "joint", b"joint", "order", b"order", "order_receipt", b"order_receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "evidence_receipt", b"evidence_receipt", "joint", b"joint", "order", b"order", "order_receipt", b"order_receipt", "quote", b"quote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -973,6 +977,45 @@ class ConsistencyResponse(_message.Message):
 Global___ConsistencyResponse: _TypeAlias = ConsistencyResponse  # noqa: Y015
 
 @_typing.final
+class QuoteRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    """SHA-256 of the bundle."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteRequest: _TypeAlias = QuoteRequest  # noqa: Y015
+
+@_typing.final
+class QuoteResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        bundle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteResponse: _TypeAlias = QuoteResponse  # noqa: Y015
+
+@_typing.final
 class ListResultsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1071,10 +1114,13 @@ class FetchResultResponse(_message.Message):
         ORDER_FIELD_NUMBER: _builtins.int
         PART_IDS_FIELD_NUMBER: _builtins.int
         LOTS_FIELD_NUMBER: _builtins.int
+        QUOTE_FIELD_NUMBER: _builtins.int
         run: _builtins.bytes
         run_receipt: _builtins.bytes
         evidence: _builtins.bytes
         order: _builtins.bytes
+        quote: _builtins.bytes
+        """The quote bundle that the evidence names; empty when it names none."""
         @_builtins.property
         def part_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
             """Ids of the sealed parts, in order; their RFC 6962 root is the digest in the run."""
@@ -1092,10 +1138,11 @@ class FetchResultResponse(_message.Message):
             order: _builtins.bytes = ...,
             part_ids: _abc.Iterable[_builtins.bytes] | None = ...,
             lots: _abc.Iterable[_builtins.bytes] | None = ...,
+            quote: _builtins.bytes = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "lots", b"lots", "order", b"order", "part_ids", b"part_ids", "run", b"run", "run_receipt", b"run_receipt"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "lots", b"lots", "order", b"order", "part_ids", b"part_ids", "quote", b"quote", "run", b"run", "run_receipt", b"run_receipt"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -388,6 +388,11 @@ class JournalStub:
                 request_serializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyRequest.SerializeToString,
                 response_deserializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyResponse.FromString,
                 _registered_method=True)
+        self.Quote = channel.unary_unary(
+                '/vigie.v1.Journal/Quote',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.QuoteRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.QuoteResponse.FromString,
+                _registered_method=True)
 
 
 class JournalServicer:
@@ -429,6 +434,13 @@ class JournalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Quote(self, request, context):
+        """A quote bundle that an evidence entry names by its digest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JournalServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -456,6 +468,11 @@ def add_JournalServicer_to_server(servicer, server):
                     servicer.Consistency,
                     request_deserializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyRequest.FromString,
                     response_serializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyResponse.SerializeToString,
+            ),
+            'Quote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Quote,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.QuoteRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.QuoteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -594,6 +611,33 @@ class Journal:
             '/vigie.v1.Journal/Consistency',
             vigie_dot_v1_dot_exchange__pb2.ConsistencyRequest.SerializeToString,
             vigie_dot_v1_dot_exchange__pb2.ConsistencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Quote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Journal/Quote',
+            vigie_dot_v1_dot_exchange__pb2.QuoteRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.QuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

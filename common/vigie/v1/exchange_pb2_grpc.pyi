@@ -158,6 +158,8 @@ class JournalStub:
     """The receipt of an entry by its statement digest, in the latest checkpoint."""
     Consistency: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ConsistencyRequest, _exchange_pb2.ConsistencyResponse]
     """Proof that the tree of `new_size` extends the tree of `old_size`."""
+    Quote: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.QuoteRequest, _exchange_pb2.QuoteResponse]
+    """A quote bundle that an evidence entry names by its digest."""
 
 @_typing.type_check_only
 class JournalAsyncStub(JournalStub):
@@ -174,6 +176,8 @@ class JournalAsyncStub(JournalStub):
     """The receipt of an entry by its statement digest, in the latest checkpoint."""
     Consistency: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ConsistencyRequest, _exchange_pb2.ConsistencyResponse]  # type: ignore[assignment]
     """Proof that the tree of `new_size` extends the tree of `old_size`."""
+    Quote: _aio.UnaryUnaryMultiCallable[_exchange_pb2.QuoteRequest, _exchange_pb2.QuoteResponse]  # type: ignore[assignment]
+    """A quote bundle that an evidence entry names by its digest."""
 
 class JournalServicer(metaclass=_abc_1.ABCMeta):
     """The journal of the exchange, readable by every member."""
@@ -217,6 +221,14 @@ class JournalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.ConsistencyResponse, _abc.Awaitable[_exchange_pb2.ConsistencyResponse]]:
         """Proof that the tree of `new_size` extends the tree of `old_size`."""
+
+    @_abc_1.abstractmethod
+    def Quote(
+        self,
+        request: _exchange_pb2.QuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.QuoteResponse, _abc.Awaitable[_exchange_pb2.QuoteResponse]]:
+        """A quote bundle that an evidence entry names by its digest."""
 
 def add_JournalServicer_to_server(servicer: JournalServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from vigie.convention import SOFTWARE
 from vigie.errors import MalformedFrame
 from vigie.v1 import enclave_pb2
 from vigie_hub.enclave import bounds, shape
@@ -28,6 +29,7 @@ from vigie_hub.enclave.messages import (
     GivenJoint,
     GivenLot,
     GivenModelPart,
+    GivenQuote,
     Go,
     JointMade,
     ModelPart,
@@ -36,6 +38,7 @@ from vigie_hub.enclave.messages import (
     ResultPart,
     SealedPart,
     ToHost,
+    WantQuote,
 )
 from vigie_hub.enclave.words import STAGES, Vocabulary
 
@@ -103,6 +106,8 @@ class Channel:
         if kind == "model_given":
             given_part = control.model_given
             return GivenModelPart(given_part.part, bytes(self._wire.bulk(given_part.size, until)))
+        if kind == "quote":
+            return GivenQuote(control.quote.bundle)
         one = control.segment
         return SealedPart(one.lot, one.bucket, one.part, self._wire.bulk(one.size, until))
 
@@ -118,6 +123,8 @@ class Channel:
         match message:
             case Claim(statement):
                 control.claim.statement = statement
+            case WantQuote(binding):
+                control.quote_request.binding = binding
             case Fetch(lot, first, last):
                 # Set presence even when every field is zero.
                 control.fetch.SetInParent()
@@ -222,6 +229,7 @@ class Channel:
             challenges,
             _digest(begin.measurement),
             tuple(_lot(lot) for lot in begin.lots),
+            _name(begin.platform or SOFTWARE),
         )
 
 

@@ -22,7 +22,7 @@ from typing import Final
 from vigie.authority import judge
 from vigie.bodies import Lot, Order, Release
 from vigie.chain import ConventionChain
-from vigie.convention import Convention, Purpose
+from vigie.convention import SOFTWARE, Convention, Purpose
 from vigie.custody import open_release
 from vigie.datasets import Dataset
 from vigie.errors import Refused, VigieError
@@ -73,6 +73,7 @@ class Task:
         lots: in the order's order.
         challenges: the members' challenges, for the evidence.
         measurement: the launcher's word, for the evidence.
+        platform: the one that the host can give a quote of; ``software`` when it can give none.
     """
 
     chain: ConventionChain
@@ -83,6 +84,7 @@ class Task:
     lots: tuple[NamedLot, ...]
     challenges: Mapping[str, bytes]
     measurement: bytes
+    platform: str = SOFTWARE
 
     @property
     def convention(self) -> Convention:
@@ -154,6 +156,7 @@ def read_task(begin: Begin) -> Task:
         lots,
         dict(begin.challenges),
         begin.measurement,
+        begin.platform,
     )
 
 

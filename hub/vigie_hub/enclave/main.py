@@ -4,6 +4,8 @@
 
     host                                    enclave
     Begin ────────────────────────────────▶ judge it, draw keys
+          ◀──────────────────────────────── WantQuote, where the host has hardware: what the quote must bind
+    GivenQuote ───────────────────────────▶ verify it
           ◀──────────────────────────────── Claim (evidence, signed with the key just drawn)
     Joint? Release* ──────────────────────▶ keep
     Go ───────────────────────────────────▶ judge evidence and releases, take the lots' keys
@@ -27,9 +29,11 @@ import numpy as np
 import pyarrow as pa
 
 from vigie import bodies, evidence, sealing, statement
+from vigie.attestation import Proved
 from vigie.authority import ENCLAVE_KEY_NAME
 from vigie.clock import stamp, utc_now
-from vigie.errors import MalformedFrame
+from vigie.convention import PLATFORMS
+from vigie.errors import MalformedFrame, Refused
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey
 from vigie.statement import Statement
@@ -50,6 +54,7 @@ from vigie_hub.enclave.messages import (
     Progress,
     ResultPart,
 )
+from vigie_hub.enclave.quoting import quoted
 from vigie_hub.enclave.results import metrics, model_card, seal_result
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
@@ -96,7 +101,8 @@ def run(channel: Channel, *, clock: Clock) -> None:
     private = SealingPrivateKey.from_seed(seed)
     wipe(seed)
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
-    claim = evidence_of(task, private, signer, created=stamp(clock()))
+    bare = evidence_of(task, private, signer, created=stamp(clock()))
+    claim, hardware = quoted(channel, bare, task.convention)
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
     channel.send(Claim(claimed.raw))
     answers: list[PartnerRelease] = []
@@ -113,11 +119,17 @@ def run(channel: Channel, *, clock: Clock) -> None:
     opened = open_releases(task, answers, signed.digest, private, vault.givers(task, known))
     held = vault.unlock(task, known, answers, opened, signed.digest, private)
     del private  # nothing further is ever sealed to it
-    _work(channel, task, opened, held, signed, claim, signer, clock)
+    _work(channel, task, opened, held, signed, claim, hardware, signer, clock)
 
 
 def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, created: str) -> bodies.Evidence:
-    """What this enclave is, with the state of each layer read back now."""
+    """What this enclave is, with the state of each layer read back now; its quote is still to come.
+
+    Raises:
+        Refused: claim ``platform``: the host names one that there is no verifier for.
+    """
+    if task.platform not in PLATFORMS:
+        raise Refused("platform", expected="a platform that there is a verifier for", found="another one")
     return bodies.Evidence(
         convention=task.chain.digest,
         order=task.order_digest,
@@ -126,7 +138,7 @@ def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, creat
         challenges=dict(task.challenges),
         measurement=task.measurement,
         policy=sandbox.policy_digest(),
-        platform="software",
+        platform=task.platform,  # type: ignore[arg-type]  # one of PLATFORMS, which are the body's own
         layers=sandbox.states(),
         host={
             "kernel": platform.release(),
@@ -150,6 +162,7 @@ def _work(
     held: vault.Vault,
     signed: Statement,
     claim: bodies.Evidence,
+    hardware: Proved | None,
     signer: Signer,
     clock: Clock,
 ) -> None:
@@ -160,11 +173,11 @@ def _work(
     if model is not None and held.known is not None:
         tell("shares", sum(said == "sound" for said in held.shares.values()), held.known.body.threshold)
     found = consolidate(channel, task, opened, tell, model)
-    level = evidence.level(claim, task.convention)
+    level = evidence.level(claim, task.convention, hardware)
     grants = task.convention.grants_of(task.purpose.name)
     said = []
     for number, grant in enumerate(grants):
-        sealed = seal_result(task, opened, found, grant, signed.digest, claim)
+        sealed = seal_result(task, opened, found, grant, signed.digest, claim, hardware)
         for part, content in enumerate(sealed.parts):
             channel.send(ResultPart(grant.name, part, content))
         said.append(sealed.said)

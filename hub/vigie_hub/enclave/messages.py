@@ -16,13 +16,14 @@ class GivenLot:
 
 @dataclass(frozen=True)
 class Begin:
-    """First message to the enclave: what it needs to say what it is."""
+    """First message to the enclave: what it needs to say what it is. ``platform``: of which the host can give a quote."""
 
     conventions: tuple[bytes, ...]
     order: bytes
     challenges: Mapping[str, bytes]
     measurement: bytes
     lots: tuple[GivenLot, ...]
+    platform: str = "software"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class Go:
 
 
 @dataclass(frozen=True)
+class GivenQuote:
+    """The quote bundle that was asked for."""
+
+    bundle: bytes
+
+
+@dataclass(frozen=True)
 class SealedPart:
     """One sealed segment of a lot, in answer to a fetch; a view of its content is good until the next part comes."""
 
@@ -77,7 +85,7 @@ class GivenModelPart:
     content: bytes
 
 
-FromHost = Begin | PartnerRelease | GivenJoint | Go | SealedPart | GivenModelPart
+FromHost = Begin | PartnerRelease | GivenJoint | Go | GivenQuote | SealedPart | GivenModelPart
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,13 @@ class Claim:
     """The evidence statement with the enclave's own signature."""
 
     statement: bytes
+
+
+@dataclass(frozen=True)
+class WantQuote:
+    """Ask for a quote that binds these bytes."""
+
+    binding: bytes
 
 
 @dataclass(frozen=True)
@@ -151,4 +166,4 @@ class Failed:
     found: str
 
 
-ToHost = Claim | Fetch | FetchModel | Progress | ResultPart | JointMade | ModelPart | Done | Failed
+ToHost = Claim | WantQuote | Fetch | FetchModel | Progress | ResultPart | JointMade | ModelPart | Done | Failed

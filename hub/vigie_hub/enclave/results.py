@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from vigie import result
+from vigie.attestation import Proved
 from vigie.bodies import Evidence, RunResult
 from vigie.convention import Disclosure, Grant
 from vigie.errors import Refused
@@ -56,7 +57,13 @@ class SealedResult:
 
 
 def seal_result(
-    task: Task, opened: Opened, found: Consolidation, grant: Grant, evidence: bytes, claim: Evidence
+    task: Task,
+    opened: Opened,
+    found: Consolidation,
+    grant: Grant,
+    evidence: bytes,
+    claim: Evidence,
+    hardware: Proved | None = None,
 ) -> SealedResult:
     """Cut, fill and seal the result of one grant.
 
@@ -67,6 +74,7 @@ def seal_result(
         grant: one of the purpose's.
         evidence: digest of the evidence.
         claim: what it says.
+        hardware: what its quote proves, when it names one.
 
     Raises:
         Refused: claim ``recipient``: it has no key to seal to.
@@ -85,8 +93,8 @@ def seal_result(
         "period": task.order.period,
         "order": task.order_digest.hex(),
         "evidence": evidence.hex(),
-        "level": level(claim, task.convention),
-        "limits": list(limits(claim, task.convention, language="fr")),
+        "level": level(claim, task.convention, hardware),
+        "limits": list(limits(claim, task.convention, hardware, language="fr")),
         "withheld": {column: list(labels) for column, labels in entitled.withheld.items()},
         "missing_partners": list(opened.missing),
         "freshness": freshness(task, opened),

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from vigie import joint, result, sealing, segment, words
+from vigie import attestation, joint, result, sealing, segment, words
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
 from vigie_hub.enclave.features import catalogue_of, compute, connect
@@ -67,6 +67,7 @@ def warm_up() -> None:
     trained = train_and_score(panel, catalogue)
     train_and_score(panel, catalogue, model=trained.model_bytes)
     _seals(tables["headcount"])
+    attestation.warm_up()
 
 
 def _table(name: str, keys: list[bytes], columns: dict[str, object]) -> pa.Table:

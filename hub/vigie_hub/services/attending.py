@@ -121,7 +121,7 @@ def encode_question(number: int, question: q.Question) -> pb.AttendRequest:
             return pb.AttendRequest(id=number, announce=pb.AnnounceRequest(order=order))
         case q.DrawChallenge(order):
             return pb.AttendRequest(id=number, challenge=pb.ChallengeRequest(order=order))
-        case q.AskRelease(order, evidence, order_receipt, evidence_receipt, approvals, joint):
+        case q.AskRelease(order, evidence, order_receipt, evidence_receipt, approvals, joint, quote):
             release = pb.ReleaseRequest(
                 order=order,
                 evidence=evidence,
@@ -129,6 +129,7 @@ def encode_question(number: int, question: q.Question) -> pb.AttendRequest:
                 evidence_receipt=evidence_receipt,
                 approvals=approvals,
                 joint=joint,
+                quote=quote,
             )
             return pb.AttendRequest(id=number, release=release)
         case q.ResultReady(run):

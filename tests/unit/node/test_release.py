@@ -330,7 +330,7 @@ def test_5_what_is_not_signed_by_whom_it_names_counts_for_nothing() -> None:
 
 
 def test_6_another_platform() -> None:
-    refused(Case(evidence_changed={"platform": "sgx"}), "enclave", "sgx")
+    refused(Case(evidence_changed={"platform": "sgx", "quote": b"q" * 32}), "enclave", "sgx")
 
 
 @pytest.mark.parametrize("layer", chain().current.enclave.layers)
@@ -422,7 +422,7 @@ def test_the_checks_come_in_their_order() -> None:
     """Everything is wrong at once: what is reported is always the first check that fails."""
     wrong: list[tuple[str, Callable[[Case], None]]] = [
         ("policy", lambda case: setattr(case, "policy", "manual")),
-        ("enclave", lambda case: case.evidence_changed.update(platform="tdx")),
+        ("enclave", lambda case: case.evidence_changed.update(platform="tdx", quote=b"q" * 32)),
         ("approval", lambda case: setattr(case, "own_approvals", [])),
         ("challenge", lambda case: setattr(case, "used", True)),
         ("journal", lambda case: setattr(case, "witnessed", {})),

@@ -10,7 +10,7 @@ from support.world import ORIGIN
 from vigie.audit.export import fetch
 from vigie.audit.folder import Export
 from vigie.audit.verify import verify
-from vigie.errors import BadProof, BadSignature, Malformed, MalformedStatement
+from vigie.errors import BadProof, BadSignature, Malformed, MalformedStatement, Missing
 from vigie.note import Signer
 
 GOOD = Story()
@@ -39,6 +39,9 @@ class Source:
         self.receipts_asked += 1
         name = next(name for name, said in self.story.said.items() if said.digest == digest)
         return self.story.receipt(name)
+
+    async def quote(self, digest: bytes) -> bytes:
+        raise Missing("no evidence of this story names a quote")
 
 
 class LateReceipts(Source):

@@ -23,12 +23,14 @@ from vigie_hub.enclave.messages import (
     Failed,
     Fetch,
     GivenLot,
+    GivenQuote,
     Go,
     PartnerRelease,
     Progress,
     ResultPart,
     SealedPart,
     ToHost,
+    WantQuote,
 )
 
 Pair = tuple[socket.socket, Channel]
@@ -80,6 +82,10 @@ def test_what_the_host_says_arrives_in_order(pair: Pair) -> None:
     assert channel.receive() == PartnerRelease("acoss", b"s", b"b")
     assert channel.receive() == Go(b"e")
     assert channel.receive() == SealedPart(1, 2, 3, b"data")
+    host.sendall(control(4, quote=pb.QuoteBundle(bundle=b"q")) + control(5, begin=begin(platform="tdx")))
+    assert channel.receive() == GivenQuote(b"q")
+    named = channel.receive()
+    assert isinstance(named, Begin) and named.platform == "tdx"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,7 @@ def test_what_the_host_says_arrives_in_order(pair: Pair) -> None:
     [
         (Claim(b"evidence"), "claim"),
         (Fetch(0, 0, 0), "fetch"),
+        (WantQuote(b"h" * 64), "quote_request"),
         (Progress("features", 0, 0), "progress"),
         (Done(b"run"), "done"),
         (Failed("rows", "order", "none"), "failed"),
@@ -118,6 +125,8 @@ def test_what_the_enclave_says_leaves_in_order(pair: Pair, message: ToHost, kind
         b"\x00\x00\x00\x00\x02",  # unknown type
         (8 * 1024 * 1024 + 1).to_bytes(4, "big") + b"\x00",
         control(0, begin=begin(measurement=b"short")),
+        control(0, begin=begin(platform="x" * 64)),
+        control(0, quote_request=pb.QuoteRequest(binding=b"h")),  # only the enclave says that
         control(0, begin=begin(challenges={"acoss": b"short"})),
         control(0, begin=begin(challenges={"": b"h" * 32})),
         control(0, begin=begin(lots=[pb.Lot(segment_ids=[b"short"])])),
