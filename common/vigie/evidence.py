@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import rfc8785
 
+from vigie import bytecode
 from vigie.bodies import Evidence
 from vigie.convention import LEVELS, Convention
 from vigie.errors import ConfigError, MalformedStatement, Refused
@@ -154,7 +155,9 @@ def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = 
     return found
 
 
-def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> list[MeasuredFile]:
+def measure_tree(
+    root: Path, digest: Callable[[Path], bytes] | None = None, *, byte_code: bytecode.Check = bytecode.verify
+) -> list[MeasuredFile]:
     """Hash every file below a folder, sorted by the UTF-8 bytes of the relative path.
 
     A symbolic link counts as a file whose content is ``vigie/link/v1``, a line end and its target, and must stay inside
@@ -163,9 +166,11 @@ def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> l
     Args:
         root: an enclave root.
         digest: how to hash one plain file; a launcher may give one that remembers what it hashed before.
+        byte_code: how to judge byte code: by compiling every source again, or :func:`vigie.bytecode.paired` where the
+            measurement is compared with one for which that was done.
 
     Raises:
-        ConfigError: no such folder, a byte-code file, a link that leaves the root, a file that is not plain, an unreadable
+        ConfigError: no such folder, byte code that is not what its source makes, a link that leaves the root, a file that is not plain, an unreadable
             file, or a name that is not UTF-8.
     """
     if not root.is_dir():
@@ -180,7 +185,9 @@ def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> l
                 found.append(MeasuredFile(_relative(path, root), _hash(path, root, hashed)))
     except OSError as error:
         raise ConfigError(f"the enclave root {root} cannot be read whole: {error.strerror}") from error
-    return sorted(found, key=lambda one: one.path.encode())
+    found.sort(key=lambda one: one.path.encode())
+    byte_code(root, [one.path for one in found])
+    return found
 
 
 def file_digest(path: Path) -> bytes:
@@ -221,8 +228,6 @@ def _relative(path: Path, root: Path) -> str:
         relative.encode()
     except UnicodeEncodeError as error:
         raise ConfigError("a file name below the enclave root is not UTF-8") from error
-    if relative.endswith((".pyc", ".pyo")):
-        raise ConfigError(f"{relative} is byte code, which hides what runs", hint="an enclave root holds sources only")
     return relative
 
 
