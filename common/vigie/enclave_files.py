@@ -5,6 +5,7 @@ and the root's own page of contents, so that the measurement follows from the li
 :func:`decode` is that a list which says another measurement than its own is no list.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -130,7 +131,7 @@ def decode(content: bytes) -> FileList:
 
     Raises:
         MalformedStatement: too long, not canonical, a key too many or too few, a path that stands twice or out of order
-            or leaves the root, or another measurement than its own.
+            or leaves the root, another measurement than its own, or contents that are not those measured.
     """
     body = _object(content, "a list of files", {"contents", "files", "format", "launch", "measurement"})
     try:
@@ -143,7 +144,10 @@ def decode(content: bytes) -> FileList:
             raise TypeError("no launch settings")
         listed = FileList(files, body["launch"], _contents_of(body["contents"]))
         if listed.measurement.hex() != body["measurement"]:
-            raise ValueError("another measurement")
+            raise ValueError("another measurement than that of its own files")
+        page = {one.sha256 for one in files if one.path == CONTENTS} or {_NO_PAGE}
+        if page != {hashlib.sha256(encode_contents(listed.contents)).digest()}:
+            raise ValueError("other contents than those that are measured")
     except (ValueError, LookupError, TypeError, ConfigError) as error:
         raise MalformedStatement(f"not a list of an enclave's files: {_reason(error)}") from error
     return listed
@@ -228,12 +232,14 @@ def _contents_body(contents: Contents) -> dict[str, Any]:
 def _contents_of(body: Any) -> Contents:
     if not isinstance(body, dict) or body.keys() != {"distributions", "libc", "machine", "python"}:
         raise ValueError("the contents have another form")
+    if not isinstance(body["distributions"], dict):
+        raise TypeError("the distributions are missing")
     distributions = {}
     for name, one in body["distributions"].items():
         if not isinstance(one, dict) or one.keys() != {"holds", "licence", "version"}:
             raise ValueError("a distribution has another form")
         holds = tuple(_text(part) for part in _list(one["holds"]))
-        distributions[name] = Distribution(_text(one["version"]), _text(one["licence"]), holds)
+        distributions[_text(name)] = Distribution(_text(one["version"]), _text(one["licence"]), holds)
     return Contents(distributions, _text(body["python"]), _text(body["libc"]), _text(body["machine"]))
 
 
@@ -288,3 +294,7 @@ def _canonical(body: Mapping[str, Any]) -> bytes:
 def _reason(error: Exception) -> str:
     """The reason in our own words; those of the JSON reader would repeat what it read."""
     return str(error) if type(error) in (ValueError, TypeError) and len(error.args) == 1 else "it cannot be read"
+
+
+_NO_PAGE: Final = hashlib.sha256(encode_contents(Contents())).digest()
+"""What the contents of a list without a page of contents hash to."""

@@ -139,14 +139,15 @@ class Launcher:
                 return {}
             files: dict[str, list[Any]] = memory["files"]
             return {name: entry for name, entry in files.items() if _sound(entry)}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return {}
 
 
-def _sound(entry: list[Any]) -> bool:
+def _sound(entry: object) -> bool:
     """Whether something remembered has the form of an identity and a hash; only the hub's own user can have forged it."""
     return (
-        len(entry) == 6
+        isinstance(entry, list)
+        and len(entry) == 6
         and all(type(number) is int for number in entry[:-1])
         and isinstance(entry[-1], str)
         and re.fullmatch(r"[0-9a-f]{64}", entry[-1]) is not None
