@@ -98,7 +98,7 @@ def build(folder: Path) -> None:
     library = building / _library()
     _copy_standard_library(library)
     contents = {}
-    for name in _closure(DISTRIBUTIONS):
+    for name in distributions():
         distribution = metadata.distribution(name)
         contents[name] = described(distribution, _copy_distribution(distribution, library))
     for name in STANDINS:
@@ -113,6 +113,15 @@ def build(folder: Path) -> None:
     _probe(building, loader)
     building.rename(root)
     sync_folder(folder)
+
+
+def distributions() -> list[str]:
+    """Names of all distributions that a root holds.
+
+    Raises:
+        ConfigError: one of them is not installed.
+    """
+    return _closure(DISTRIBUTIONS)
 
 
 def remove(root: Path) -> None:
@@ -182,12 +191,12 @@ def _closure(names: tuple[str, ...]) -> list[str]:
         found[name] = None
         for requirement in requires:
             wanted, _, marker = requirement.partition(";")
-            if "extra ==" not in marker and _applies(marker.strip()):
+            if "extra ==" not in marker and applies(marker.strip()):
                 waiting.append(re.split(r"[\s<>=!~\[(]", wanted.strip(), maxsplit=1)[0])
     return sorted(found)
 
 
-def _applies(marker: str) -> bool:
+def applies(marker: str) -> bool:
     """Whether an environment marker (PEP 508) holds here, for the few forms that our distributions use."""
     if not marker:
         return True

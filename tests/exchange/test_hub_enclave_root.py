@@ -249,4 +249,4 @@ def test_a_build_that_would_map_a_file_of_the_host_is_refused(tmp_path: Path, mo
     ],
 )
 def test_markers_of_requirements(marker: str, holds: bool) -> None:
-    assert enclave_root._applies(marker) is holds
+    assert enclave_root.applies(marker) is holds
