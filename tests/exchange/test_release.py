@@ -72,7 +72,8 @@ def test_the_installed_wheel_builds_the_root_whose_measurement_was_published(pub
 
 
 def test_the_checksums_are_those_of_everything_that_is_published(published: Path) -> None:
-    sums = dict(reversed(line.split("  ")) for line in (published / "SHA256SUMS").read_text().splitlines())
+    lines = [line.split("  ") for line in (published / "SHA256SUMS").read_text().splitlines()]
+    sums = {name: digest for digest, name in lines}
     assert sums.keys() == {path.name for path in published.iterdir()} - {"SHA256SUMS"}
     assert sorted(Path(name).suffix for name in sums) == [".gz", ".json", ".whl"]
     for name, digest in sums.items():
