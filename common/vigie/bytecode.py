@@ -9,13 +9,14 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from vigie import compiling
 from vigie.errors import ConfigError
 
 SUFFIXES: Final = (".pyc", ".pyo")
+_BESIDE: Final = re.compile(r"(.*/)?__pycache__/([^/.]+)\.[^/.]+\.pyc", re.DOTALL)
 _ZIP: Final = re.compile(r"lib/python3\d*\.zip")
 
 Check = Callable[[Path, Sequence[str]], None]
@@ -33,11 +34,10 @@ def source_of(path: str) -> str:
     Raises:
         ConfigError: a name under which Python would not look for the byte code of a source.
     """
-    place = PurePosixPath(path)
-    pieces = place.name.split(".")
-    if place.parent.name != "__pycache__" or len(pieces) != 3 or pieces[2] != "pyc" or not pieces[0]:
+    match = _BESIDE.fullmatch(path)
+    if match is None:
         raise ConfigError(f"{path} is byte code without a source, which hides what runs", hint=_HINT)
-    return (place.parent.parent / f"{pieces[0]}.py").as_posix()
+    return f"{match[1] or ''}{match[2]}.py"
 
 
 def paired(_root: Path, paths: Sequence[str]) -> None:

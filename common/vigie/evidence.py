@@ -177,12 +177,14 @@ def measure_tree(
         raise ConfigError(f"there is no enclave root at {root}", hint="`vigie-hub init` builds it")
     hashed = digest or file_digest
     found: list[MeasuredFile] = []
+    start = len(os.fspath(root)) + 1
     try:
+        # Text and not Path objects: a launcher does this at every start.
         for folder, folders, files in os.walk(root, onerror=_raise, followlinks=False):
-            linked = [name for name in folders if (Path(folder) / name).is_symlink()]
-            for name in (*files, *linked):
-                path = Path(folder) / name
-                found.append(MeasuredFile(_relative(path, root), _hash(path, root, hashed)))
+            for name in (*files, *(name for name in folders if Path(folder, name).is_symlink())):
+                path = f"{folder}/{name}"
+                relative = _utf8(path[start:])
+                found.append(MeasuredFile(relative, _hash(path, relative, root, hashed)))
     except OSError as error:
         raise ConfigError(f"the enclave root {root} cannot be read whole: {error.strerror}") from error
     found.sort(key=lambda one: one.path.encode())
@@ -222,8 +224,7 @@ def measurement(files: Iterable[tuple[str, bytes]], launch: Mapping[str, Any]) -
     return hashlib.sha256(b"vigie/measurement/v1\n" + body).digest()
 
 
-def _relative(path: Path, root: Path) -> str:
-    relative = path.relative_to(root).as_posix()
+def _utf8(relative: str) -> str:
     try:
         relative.encode()
     except UnicodeEncodeError as error:
@@ -231,17 +232,16 @@ def _relative(path: Path, root: Path) -> str:
     return relative
 
 
-def _hash(path: Path, root: Path, digest: Callable[[Path], bytes]) -> bytes:
-    mode = path.lstat().st_mode
+def _hash(name: str, relative: str, root: Path, digest: Callable[[Path], bytes]) -> bytes:
+    path = Path(name)
+    mode = os.lstat(name).st_mode
     if stat.S_ISLNK(mode):
         target = path.readlink()
         if target.is_absolute() or not path.resolve().is_relative_to(root.resolve()):
-            raise ConfigError(
-                f"{_relative(path, root)} is a link that leaves the enclave root", hint="copy the file instead"
-            )
+            raise ConfigError(f"{relative} is a link that leaves the enclave root", hint="copy the file instead")
         return hashlib.sha256(b"vigie/link/v1\n" + os.fsencode(target)).digest()
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"{_relative(path, root)} is neither a plain file nor a link")
+        raise ConfigError(f"{relative} is neither a plain file nor a link")
     return digest(path)
 
 

@@ -9,6 +9,7 @@ environment in ``launch.json`` and nothing else of this process; its output goes
 import asyncio
 import contextlib
 import json
+import os
 import re
 import socket
 from dataclasses import dataclass
@@ -87,9 +88,10 @@ class Launcher:
         """Return the measurement of what would be started now, 32 bytes; blocks."""
         known = self._remembered()
         kept: dict[str, list[Any]] = {}
+        start = len(os.fspath(self._root)) + 1
 
         def digest(path: Path) -> bytes:
-            name = path.relative_to(self._root).as_posix()
+            name = os.fspath(path)[start:]
             status = path.stat(follow_symlinks=False)
             identity = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
             remembered = known.get(name)
