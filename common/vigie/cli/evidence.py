@@ -12,7 +12,7 @@ from vigie.cli import console
 from vigie.enclave_files import Entry, FileList
 from vigie.errors import InputError
 
-app = typer.Typer(no_args_is_help=True, help="Measure the enclave's code, and list what is behind a measurement.")
+app = typer.Typer(no_args_is_help=True, help="Measure the enclave's code.")
 
 _COMPILE = "Compile every source again and compare; --no-verify trusts the byte code that lies beside the sources."
 
