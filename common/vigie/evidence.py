@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import rfc8785
 
-from vigie import attestation
+from vigie import attestation, bytecode
 from vigie.attestation import Proved
 from vigie.bodies import Evidence
 from vigie.convention import LEVELS, SOFTWARE, Convention
@@ -172,7 +172,9 @@ def check(
     return found
 
 
-def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> list[MeasuredFile]:
+def measure_tree(
+    root: Path, digest: Callable[[Path], bytes] | None = None, *, byte_code: bytecode.Check = bytecode.verify
+) -> list[MeasuredFile]:
     """Hash every file below a folder, sorted by the UTF-8 bytes of the relative path.
 
     A symbolic link counts as a file whose content is ``vigie/link/v1``, a line end and its target, and must stay inside
@@ -181,24 +183,30 @@ def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> l
     Args:
         root: an enclave root.
         digest: how to hash one plain file; a launcher may give one that remembers what it hashed before.
+        byte_code: how to judge byte code: by compiling every source again, or :func:`vigie.bytecode.paired` where the
+            measurement is compared with one for which that was done.
 
     Raises:
-        ConfigError: no such folder, a byte-code file, a link that leaves the root, a file that is not plain, an unreadable
+        ConfigError: no such folder, byte code that is not what its source makes, a link that leaves the root, a file that is not plain, an unreadable
             file, or a name that is not UTF-8.
     """
     if not root.is_dir():
         raise ConfigError(f"there is no enclave root at {root}", hint="`vigie-hub init` builds it")
     hashed = digest or file_digest
     found: list[MeasuredFile] = []
+    start = len(os.fspath(root)) + 1
     try:
+        # Text and not Path objects: a launcher does this at every start.
         for folder, folders, files in os.walk(root, onerror=_raise, followlinks=False):
-            linked = [name for name in folders if (Path(folder) / name).is_symlink()]
-            for name in (*files, *linked):
-                path = Path(folder) / name
-                found.append(MeasuredFile(_relative(path, root), _hash(path, root, hashed)))
+            for name in (*files, *(name for name in folders if Path(folder, name).is_symlink())):
+                path = f"{folder}/{name}"
+                relative = _utf8(path[start:])
+                found.append(MeasuredFile(relative, _hash(path, relative, root, hashed)))
     except OSError as error:
         raise ConfigError(f"the enclave root {root} cannot be read whole: {error.strerror}") from error
-    return sorted(found, key=lambda one: one.path.encode())
+    found.sort(key=lambda one: one.path.encode())
+    byte_code(root, [one.path for one in found])
+    return found
 
 
 def file_digest(path: Path) -> bytes:
@@ -233,28 +241,24 @@ def measurement(files: Iterable[tuple[str, bytes]], launch: Mapping[str, Any]) -
     return hashlib.sha256(b"vigie/measurement/v1\n" + body).digest()
 
 
-def _relative(path: Path, root: Path) -> str:
-    relative = path.relative_to(root).as_posix()
+def _utf8(relative: str) -> str:
     try:
         relative.encode()
     except UnicodeEncodeError as error:
         raise ConfigError("a file name below the enclave root is not UTF-8") from error
-    if relative.endswith((".pyc", ".pyo")):
-        raise ConfigError(f"{relative} is byte code, which hides what runs", hint="an enclave root holds sources only")
     return relative
 
 
-def _hash(path: Path, root: Path, digest: Callable[[Path], bytes]) -> bytes:
-    mode = path.lstat().st_mode
+def _hash(name: str, relative: str, root: Path, digest: Callable[[Path], bytes]) -> bytes:
+    path = Path(name)
+    mode = os.lstat(name).st_mode
     if stat.S_ISLNK(mode):
         target = path.readlink()
         if target.is_absolute() or not path.resolve().is_relative_to(root.resolve()):
-            raise ConfigError(
-                f"{_relative(path, root)} is a link that leaves the enclave root", hint="copy the file instead"
-            )
+            raise ConfigError(f"{relative} is a link that leaves the enclave root", hint="copy the file instead")
         return hashlib.sha256(b"vigie/link/v1\n" + os.fsencode(target)).digest()
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"{_relative(path, root)} is neither a plain file nor a link")
+        raise ConfigError(f"{relative} is neither a plain file nor a link")
     return digest(path)
 
 
