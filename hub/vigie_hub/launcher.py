@@ -22,6 +22,7 @@ from vigie.evidence import file_digest, measure_tree, measurement
 from vigie_hub.frames import Channel
 from vigie_hub.isolation import canary, witness
 from vigie_hub.isolation import launch as launches
+from vigie_hub.isolation.doctor import Inspection
 from vigie_hub.isolation.modes import Choice, choose
 from vigie_hub.isolation.starting import Started, spawn
 from vigie_hub.isolation.uids import DEFAULT, UidRange
@@ -157,6 +158,18 @@ class Launcher:
         started = await spawn(self.launch, self._root, choice, self._uids)
         _log.info("enclave started", pid=started.process.pid, mode=choice.mode, user=started.uid)
         return EnclaveProcess(started, Channel(started.connection), self._root, self.launch)
+
+    async def inspect(self) -> Inspection:
+        """Start a canary that only says what its layers are, and look at it.
+
+        Raises:
+            StateError: it cannot be started, or says nothing.
+            ConfigError: this host does not give the mode that is asked for, or the root is too old to have canaries.
+            Unavailable: every user that it may have is taken.
+        """
+        choice = await asyncio.to_thread(lambda: self.choice)
+        said = await canary.release(self.launch, self._root, choice, self._uids, "")
+        return Inspection(choice.mode, choice.reason, dict(said.layers), dict(said.host), said.contradicted)
 
     def _remembered(self) -> dict[str, list[Any]]:
         try:

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     for module in request["imports"]:
         importlib.import_module(module)
     probe = _compiled(request["code"])
-    kinds: dict[str, type[_Here] | type[_OldThread] | type[_OpenMp]]
+    kinds: dict[str, type[_Here | _OldThread | _OpenMp]]
     kinds = {"main": _Here, "old": _OldThread, "openmp": _OpenMp}
     runner = kinds[request["thread"]](probe)
     states = box.seal()

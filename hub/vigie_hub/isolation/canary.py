@@ -6,8 +6,10 @@ same root, under the same policy. Each must end by SIGSYS.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 from vigie.durable import write_file
 from vigie.errors import Refused, StateError
+from vigie_hub.isolation import witness
 from vigie_hub.isolation.launch import Launch
 from vigie_hub.isolation.modes import Choice
 from vigie_hub.isolation.starting import spawn
@@ -37,6 +40,7 @@ class Said:
         layers: state of each layer; empty when it said nothing.
         policy: hex of its policy digest.
         host: what it could see of the host.
+        contradicted: where what was seen of it from outside is not what it says.
         ended_by_seal: whether SIGSYS ended it.
         survived: whether it lived on after its probe.
     """
@@ -44,44 +48,72 @@ class Said:
     layers: Mapping[str, str]
     policy: str
     host: Mapping[str, str]
+    contradicted: tuple[str, ...]
     ended_by_seal: bool
     survived: bool
 
 
 async def release(launch: Launch, root: Path, choice: Choice, uids: UidRange, probe: str) -> Said:
-    """Start one canary and let it try one probe; an empty name lets it only say its layers.
+    """Start one canary, look at it from outside, and let it try one probe.
+
+    Args:
+        launch: that of the enclave.
+        root: the enclave root.
+        choice: the mode.
+        uids: where its user comes from.
+        probe: what it tries; empty to let it only say its layers.
 
     Raises:
         StateError: it cannot be started, or says nothing that can be understood.
+        Unavailable: every user that it may have is taken.
     """
-    started = await spawn(launch.with_module(MODULE), root, choice, uids)
+    sibling = launch.with_module(MODULE)
+    started = await spawn(sibling, root, choice, uids)
     try:
         with started.connection as connection:
             connection.setblocking(False)
-            loop = asyncio.get_running_loop()
-            try:
-                async with asyncio.timeout(SECONDS):
-                    await loop.sock_sendall(connection, f"{probe}\n".encode())
-                    heard = b""
-                    while chunk := await loop.sock_recv(connection, 65536):
-                        heard += chunk
-            except (OSError, TimeoutError) as error:
-                raise StateError("a canary of the enclave did not end", hint="vigie-hub enclave doctor") from error
+            async with asyncio.timeout(SECONDS):
+                first, _, rest = (await _hear(connection, b"\n")).partition(b"\n")
+                layers, policy, host = _understood(first)
+                pid = started.pid()
+                if pid is None:
+                    raise StateError("a canary of the enclave ended too early")
+                seen = await asyncio.to_thread(witness.look, pid, root, sibling)
+                await asyncio.get_running_loop().sock_sendall(connection, f"{probe}\n".encode())
+                rest += await _hear(connection, None)
+    except (OSError, TimeoutError) as error:
+        raise StateError("a canary of the enclave did not end", hint="vigie-hub enclave doctor") from error
     finally:
         await started.end(at_once=False)
-    first, _, rest = heard.partition(b"\n")
+    code = started.process.returncode
+    by_seal = code in (-signal.SIGSYS, _SHELL_OFFSET + signal.SIGSYS)
+    contradicted = tuple(witness.disagreements(seen, layers, choice.mode, started.uid, sibling))
+    return Said(layers, policy, host, contradicted, by_seal, rest.startswith(b"survived"))
+
+
+async def _hear(connection: socket.socket, until: bytes | None) -> bytes:
+    """Receive up to a byte or to the end; a canary that ends with something unread ends too."""
+    heard = b""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(ConnectionResetError):
+        while until is None or until not in heard:
+            chunk = await loop.sock_recv(connection, 65536)
+            if not chunk:
+                break
+            heard += chunk
+    return heard
+
+
+def _understood(line: bytes) -> tuple[dict[str, str], str, dict[str, str]]:
     try:
-        said: Mapping[str, Any] = json.loads(first)
+        said: Mapping[str, Any] = json.loads(line)
         layers = {str(name): str(state) for name, state in said["layers"].items()}
         host = {str(name): str(fact) for name, fact in said["host"].items()}
-        policy = str(said["policy"])
+        return layers, str(said["policy"]), host
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StateError(
             "a canary of the enclave ended without a word", hint="vigie-hub enclave doctor says what this host lacks"
         ) from error
-    code = started.process.returncode
-    by_seal = code in (-signal.SIGSYS, _SHELL_OFFSET + signal.SIGSYS)
-    return Said(layers, policy, host, by_seal, rest.startswith(b"survived"))
 
 
 async def check(launch: Launch, root: Path, choice: Choice, uids: UidRange, probes: Sequence[str] = PROBES) -> None:
@@ -98,6 +130,12 @@ async def check(launch: Launch, root: Path, choice: Choice, uids: UidRange, prob
             return await release(launch, root, choice, uids, probe)
 
     for probe, said in zip(probes, await asyncio.gather(*map(one, probes)), strict=True):
+        if said.contradicted:
+            raise Refused(
+                "isolation",
+                expected="what a canary claims of its layers",
+                found=f"from outside {'; '.join(said.contradicted)}",
+            )
         if not said.ended_by_seal or said.survived:
             raise Refused(
                 "isolation",

@@ -10,6 +10,8 @@
           ◀──────────────────────────────── {"pid", "mode", "uid"} and the host's end of the channel (SCM_RIGHTS)
     "look" ───────────────────────────────▶
           ◀──────────────────────────────── what is seen of the enclave from outside
+    "inspect" ────────────────────────────▶
+          ◀──────────────────────────────── which layers this host gives, for the doctor
     close ────────────────────────────────▶ the enclave ends
 
 One connection, one enclave. Which program, which arguments, which user and which folders is the launcher's own
@@ -34,6 +36,7 @@ from vigie_hub.config import HubConfig
 from vigie_hub.frames import Channel
 from vigie_hub.isolation import launch as launches
 from vigie_hub.isolation import witness
+from vigie_hub.isolation.doctor import Inspection
 from vigie_hub.isolation.launch import Mode
 from vigie_hub.launcher import EnclaveProcess, Launcher
 
@@ -62,6 +65,9 @@ class Starter(Protocol):
 
     async def start(self) -> Enclave:
         """Start an enclave."""
+
+    async def inspect(self) -> Inspection:
+        """Say which layers this host gives."""
 
 
 def launcher_of(config: HubConfig) -> Starter:
@@ -123,6 +129,23 @@ class RemoteLauncher:
             raise
         channel = Channel(socket.socket(fileno=descriptors[0]))
         return RemoteEnclave(channel, connection, self._launch, "C" if mode == "C" else "B", uid)
+
+    async def inspect(self) -> Inspection:
+        """Have the service say which layers it gives.
+
+        Raises:
+            Unavailable: the service is not there.
+            StateError: it says something else, or its canary said nothing.
+        """
+
+        def ask() -> Inspection:
+            with self._connect() as connection:
+                connection.settimeout(START_SECONDS)
+                with _told():
+                    connection.send(b"inspect")
+                    return Inspection.from_json(_answer(connection.recv(PACKET)))
+
+        return await asyncio.to_thread(ask)
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -222,6 +245,8 @@ class LauncherService:
                     if word == b"measure":
                         measured = await asyncio.to_thread(self._launcher.measure)
                         await _say(connection, {"measurement": measured.hex()})
+                    elif word == b"inspect":
+                        await _say(connection, (await self._launcher.inspect()).to_json())
                     elif word == b"start" and enclave is None:
                         enclave = await self._launcher.start()
                         _hand_over(connection, enclave)
