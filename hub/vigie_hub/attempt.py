@@ -151,7 +151,10 @@ class Attempt:
             judge(evidence.raw, chain, kind="evidence", current_only=True)
         # No partner would release to less; and what the kernel says of the enclave from outside must be what it claims.
         check_evidence(body, chain.current)
-        await process.check(body.layers)
+        try:
+            await process.check(body.layers)
+        except Unavailable as exc:
+            raise EnclaveLost(exc.message) from exc
         await self._m.journal.submit([evidence])
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence

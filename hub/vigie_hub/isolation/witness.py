@@ -91,7 +91,8 @@ def look(pid: int, root: Path, launch: Launch) -> Seen:
         status = _status(place / "status")
         threads = [_status(task / "status") for task in sorted((place / "task").iterdir())]
         limits = _limits((place / "limits").read_text(encoding="ascii"))
-        shut = place.stat().st_uid == 0
+        # The folder itself stays its user's; what is in it becomes root's.
+        shut = (place / "status").stat().st_uid == 0
     except (OSError, LookupError, ValueError, StopIteration) as error:
         raise Unavailable("the enclave ended before it could be looked at") from error
     return Seen(
