@@ -32,6 +32,7 @@ from typing import Any, Final
 from vigie import bytecode
 from vigie.durable import sync_folder, write_file
 from vigie.errors import ConfigError
+from vigie_hub.isolation.launch import MODES
 from vigie_hub.root_contents import described, write_contents
 
 DISTRIBUTIONS: Final = (
@@ -145,6 +146,7 @@ def _launch(loader: str) -> dict[str, Any]:
         ],
         "environment": dict(ENVIRONMENT),
         "policy": "descriptors: 3; working folder: root; layers: as the enclave says in its evidence",
+        **MODES,
     }  # fmt: skip
 
 

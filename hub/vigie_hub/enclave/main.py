@@ -18,7 +18,8 @@ Keys are drawn after everything is warmed up and sealed, live in this process on
 import platform
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -56,6 +57,7 @@ from vigie_hub.enclave.messages import (
 )
 from vigie_hub.enclave.quoting import quoted
 from vigie_hub.enclave.results import metrics, model_card, seal_result
+from vigie_hub.enclave.sandbox import Sandbox
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
 
@@ -63,21 +65,48 @@ Clock = Callable[[], datetime]
 
 _SEED_BYTES: Final = 32
 
+_VERSIONS: Final = {
+    "python": platform.python_version(),
+    "duckdb": duckdb.__version__,
+    "lightgbm": lightgbm.__version__,
+    "pyarrow": pa.__version__,
+    "numpy": np.__version__,
+    "cryptography": cryptography.__version__,
+}
 
-def serve(file_descriptor: int) -> int:
-    """Serve one order over an inherited socket; returns the exit code: 0 for a signed run, 1 for anything else."""
-    with socket.socket(fileno=file_descriptor) as connection:
+
+@dataclass(frozen=True)
+class Standing:
+    """What this process is and where: found out before the seal, which refuses to ask again.
+
+    Attributes:
+        layers: the state of each layer.
+        host: what it can see of the host, and the versions of what computes.
+    """
+
+    layers: Mapping[str, str]
+    host: Mapping[str, str]
+
+
+def serve(box: Sandbox) -> int:
+    """Serve one order over the inherited socket; returns the exit code: 0 for a signed run, 1 for anything else.
+
+    Args:
+        box: its early layers are on.
+    """
+    with socket.socket(fileno=box.channel) as connection:
         # Before the seal: it sets the socket's time limits, which the sealed process may not.
         channel = Channel(connection)
         warm_up()
-        sandbox.apply(sandbox.SEALED)
-        return answer(channel, clock=utc_now)
+        host = {**box.host_facts(), **_VERSIONS}
+        standing = Standing(box.seal(), host)
+        return answer(channel, clock=utc_now, standing=standing)
 
 
-def answer(channel: Channel, *, clock: Clock) -> int:
+def answer(channel: Channel, *, clock: Clock, standing: Standing) -> int:
     """Serve one order, and tell the host why when it stops; returns the exit code."""
     try:
-        run(channel, clock=clock)
+        run(channel, clock=clock, standing=standing)
     except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
         word = failed(error)
         let_go(error)  # the frames that it came through hold keys and rows
@@ -85,7 +114,7 @@ def answer(channel: Channel, *, clock: Clock) -> int:
     return 0
 
 
-def run(channel: Channel, *, clock: Clock) -> None:
+def run(channel: Channel, *, clock: Clock, standing: Standing) -> None:
     """Serve one order.
 
     Raises:
@@ -101,7 +130,7 @@ def run(channel: Channel, *, clock: Clock) -> None:
     private = SealingPrivateKey.from_seed(seed)
     wipe(seed)
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
-    bare = evidence_of(task, private, signer, created=stamp(clock()))
+    bare = evidence_of(task, private, signer, standing, created=stamp(clock()))
     claim, hardware = quoted(channel, bare, task.convention)
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
     channel.send(Claim(claimed.raw))
@@ -122,8 +151,10 @@ def run(channel: Channel, *, clock: Clock) -> None:
     _work(channel, task, opened, held, signed, claim, hardware, signer, clock)
 
 
-def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, created: str) -> bodies.Evidence:
-    """What this enclave is, with the state of each layer read back now; its quote is still to come.
+def evidence_of(
+    task: Task, private: SealingPrivateKey, signer: Signer, standing: Standing, *, created: str
+) -> bodies.Evidence:
+    """What this enclave is, with the state of each layer; its quote is still to come.
 
     Raises:
         Refused: claim ``platform``: the host names one that there is no verifier for.
@@ -139,17 +170,8 @@ def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, creat
         measurement=task.measurement,
         policy=sandbox.policy_digest(),
         platform=task.platform,  # type: ignore[arg-type]  # one of PLATFORMS, which are the body's own
-        layers=sandbox.states(),
-        host={
-            "kernel": platform.release(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "duckdb": duckdb.__version__,
-            "lightgbm": lightgbm.__version__,
-            "pyarrow": pa.__version__,
-            "numpy": np.__version__,
-            "cryptography": cryptography.__version__,
-        },
+        layers=dict(standing.layers),
+        host=dict(standing.host),
         quote=None,
         created=created,
     )
@@ -215,10 +237,3 @@ def _tell(channel: Channel, word: Failed) -> int:
     except (OSError, MalformedFrame):
         return 1  # the host is gone: nobody is left to tell
     return 1
-
-
-def main(argv: list[str]) -> int:
-    """``vigie_hub.enclave FD``: serve one order over that file descriptor."""
-    if len(argv) != 1 or not argv[0].isdecimal():
-        return 2
-    return serve(int(argv[0]))

@@ -5,13 +5,14 @@ channel.  So each code path runs here, on constants, before any key is drawn.
 """
 
 import hashlib
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from vigie import attestation, joint, result, sealing, segment, words
+from vigie.clock import parse_time, stamp
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
 from vigie_hub.enclave.features import catalogue_of, compute, connect
@@ -92,3 +93,4 @@ def _seals(table: pa.Table) -> None:
     joint.open_model(model_key, hashlib.sha256(b"warm-up").digest(), joint.seal_model(model_key.public, b"warm-up"))
     result.encode(result.schema().empty_table(), dict.fromkeys(result.ABOUT))
     Signer("warm-up", bytes(32)).sign(b"warm-up\n")
+    parse_time(stamp(datetime(2020, 12, 1, tzinfo=UTC)))  # its first use imports
