@@ -19,7 +19,6 @@ from support.exchange import PERIOD, Exchange, make_data, make_enclave
 from vigie.demo.programs import BINARIES, CommandFailed, environment
 from vigie.demo.story import AUDITOR, HUB, PARTNERS
 
-
 pytestmark = pytest.mark.timeout(900)  # the first test waits for a whole exchange to be set up
 
 
