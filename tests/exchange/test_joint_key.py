@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_scoring_with_the_model_gives_the_same_lists_bit_for_bit(kept: Kept) -> 
     ordered.start()
     # There is a run for this month already, so that every partner is asked.
     for name in PARTNERS:
-        order = wait_for(lambda name=name: waiting(kept.exchange, name))
+        order = wait_for(partial(waiting, kept.exchange, name))
         kept.exchange.run(["vigie-node", "approve", order, "--folder", str(kept.exchange.node(name)), "--yes"])
     ordered.join(240)
     assert said["model"] == kept.model
