@@ -6,6 +6,7 @@ the agreement amended and the key shared anew.
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -209,4 +210,5 @@ def test_an_amendment_of_the_threshold_shares_the_key_anew(kept: Kept, tmp_path:
     assert (counting["counts"], counting["kept"], counting["key"], counting["threshold"]) == (True, True, old["key"], 3)
     refused = kept.restore("acoss", before)
     assert (refused.returncode, "newer shares have replaced" in refused.stderr) == (5, True)
+    shutil.rmtree(exchange.folder / "audit", ignore_errors=True)  # the copy of before, where an earlier test made one
     assert "nothing is wrong" in exchange.audit()
