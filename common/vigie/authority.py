@@ -373,16 +373,7 @@ def _check_perimeter(body: Perimeter, convention: Convention) -> None:
 def _check_joint(body: Joint, convention: Convention) -> None:
     if body.previous is None:  # a key goes on when the epoch that it was drawn in is over
         _epoch(body.epoch, convention)
-    if body.key != joints.key_id(body.public):
-        raise Refused("key", expected="the id of the public key", found="another")
-    if body.threshold != convention.custody.threshold:
-        raise Refused("threshold", expected=f"{convention.custody.threshold}", found=f"{body.threshold}")
-    wanted = joints.holders(convention)
-    found = {share.custodian: share.index for share in body.shares}
-    if found != wanted or len(body.shares) != len(wanted):
-        raise Refused(
-            "shares", expected="one share for each custodian of the convention, by organisation", found="others"
-        )
+    joints.check_statement(body, convention)
 
 
 def _check_erasure(body: Erasure, convention: Convention) -> None:

@@ -79,6 +79,24 @@ def same_layout(one: Convention, other: Convention) -> bool:
     return layout(one) == layout(other)
 
 
+def check_statement(joint: Joint, convention: Convention) -> None:
+    """Hold a ``joint`` statement against itself and the convention that it names.
+
+    Raises:
+        Refused: claim ``key``, ``threshold`` or ``shares``.
+    """
+    if joint.key != key_id(joint.public):
+        raise Refused("key", expected="the id of the public key", found="another")
+    if joint.threshold != convention.custody.threshold:
+        raise Refused("threshold", expected=f"{convention.custody.threshold}", found=f"{joint.threshold}")
+    wanted = holders(convention)
+    found = {share.custodian: share.index for share in joint.shares}
+    if found != wanted or len(joint.shares) != len(wanted):
+        raise Refused(
+            "shares", expected="one share for each custodian of the convention, by organisation", found="others"
+        )
+
+
 def split(seed: bytes, threshold: int, count: int) -> list[str]:
     """Split a seed into ``count`` shares of which any ``threshold`` give it back; each as its words, in order."""
     if len(seed) != SEED_BYTES:

@@ -26,6 +26,7 @@ from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.progress import Board, Step
 from vigie_hub.questions import Announce, Announced, Noted, ResultReady
 from vigie_hub.refusals import RefusalDesk
+from vigie_hub.vault import Vault
 
 _log = structlog.get_logger("vigie.hub.conductor")
 
@@ -59,6 +60,11 @@ class Conductor:
         self._board = Board()
         self._lives: dict[bytes, asyncio.Task[None]] = {}
         self._one_enclave = asyncio.Lock()  # an enclave takes the machine's memory; the next one waits
+
+    @property
+    def vault(self) -> Vault:
+        """Sealed models and shares."""
+        return self._m.vault
 
     async def submit(self, raw: bytes) -> bytes:
         """Take an order into the journal and start it; the same order again attaches to it. Returns its receipt.

@@ -104,6 +104,8 @@ class HubCalls:
         Raises:
             VigieError: the hub cannot be reached, or a result does not verify.
         """
+        if "partner" not in self._node.convention.member(self._node.member).roles:
+            return
         from vigie_node.fetching import fetch_all
 
         opened = await fetch_all(self._node, self._channel())

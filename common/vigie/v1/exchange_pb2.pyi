@@ -1482,7 +1482,7 @@ class WatchResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """A stable word: announced, answers, started, evidence, witnessed, released, opened, features, trained, scored, sealed, done, failed."""
+    """A stable word: announced, answers, started, evidence, witnessed, released, shares, opened, features, trained, scored, sealed, done, failed."""
     message: _builtins.str
     """A sentence for the operator, without partner data."""
     done: _builtins.int

@@ -10,7 +10,7 @@ import pytest
 
 from support.perimeter import section
 from support.world import World
-from vigie import bodies, body_codec, note, statement
+from vigie import bodies, body_codec, joint, note, statement
 from vigie.authority import ENCLAVE_KEY_NAME, judge
 from vigie.bodies import (
     Approval,
@@ -19,6 +19,7 @@ from vigie.bodies import (
     Erasure,
     Evaluation,
     Evidence,
+    Joint,
     Lot,
     Order,
     Perimeter,
@@ -398,6 +399,52 @@ def test_evidence_without_the_enclaves_own_signature_or_with_another_key(world: 
 def test_a_release_that_does_not_hold_together(world: World, changes: dict[str, Any], claim: str) -> None:
     body = release(world, **changes)
     refuses(world, body, claim, body.partner)
+
+
+def test_a_share_is_given_beside_lots_or_alone(world: World) -> None:
+    for body in (release(world, share=D), release(world, share=D, lots=(), blob=None)):
+        assert judge(signed(world, body, "acoss").raw, world.chain).body == body
+    for changes in (
+        {"lots": (), "share": D},
+        {"blob": None, "share": D},
+        {"lots": (), "blob": None},
+        {"decision": "refused", "reason": Reason("a", "b", "c"), "lots": (), "blob": None, "share": D},
+    ):
+        refuses(world, release(world, **changes), "decision", "acoss")
+    refuses(world, release(world, partner="auditeur", lots=(), blob=None, share=D), "partner", "auditeur")
+
+
+def joint_of(world: World, proof: Statement, **changes: Any) -> Joint:
+    public = joint.key_of(D, world.convention.id, 1).public
+    shares, _ = joint.make_shares(D, world.convention, public)
+    made = Joint(world.chain.digest, 1, joint.key_id(public), public, 2, proof.digest, D, None, shares, TIME)
+    return dataclasses.replace(made, **changes)
+
+
+def test_a_joint_key_is_signed_by_its_enclave_and_held_against_the_convention(world: World) -> None:
+    said = proof(world)
+    body = joint_of(world, said)
+    made = signed(world, body, ENCLAVE)
+    assert judge(made.raw, world.chain, kind="joint", evidence=said).body == body
+    with pytest.raises(Refused, match="evidence"):
+        judge(made.raw, world.chain)
+    with pytest.raises(BadSignature):
+        judge(signed(world, body, "hub/host").raw, world.chain, evidence=said)
+    later = joint_of(world, said, epoch=9, previous=E)
+    assert judge(signed(world, later, ENCLAVE).raw, world.chain, evidence=said).body == later
+    for changes, claim in (
+        ({"epoch": 9}, "epoch"),
+        ({"key": bytes(16)}, "key"),
+        ({"threshold": 1}, "threshold"),
+        ({"shares": body.shares[:2]}, "shares"),
+        ({"shares": (*body.shares, body.shares[0])}, "shares"),
+        ({"shares": tuple(dataclasses.replace(one, index=1) for one in body.shares)}, "shares"),
+        ({"order": E}, "order"),
+        ({"evidence": E}, "evidence"),
+    ):
+        with pytest.raises(Refused) as refused:
+            judge(signed(world, joint_of(world, said, **changes), ENCLAVE).raw, world.chain, evidence=said)
+        assert refused.value.claim == claim
 
 
 @pytest.mark.parametrize("seen", [None, E])

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shamir_mnemonic.wordlist import WORDLIST
 
 from support.vectors import FOLDER, blocks
 from support.world import World
-from vigie import joint, sealing, words
+from vigie import joint, sealing
 from vigie.bodies import Joint, JointShare
 from vigie.convention import Convention
 from vigie.errors import BadProof, BadSeal, Malformed, MalformedConvention, Refused
@@ -58,8 +59,8 @@ def test_the_vector_holds_for_ever() -> None:
     first = dataclasses.replace(said.shares[0], custodian=vector["custodian"])
     assert joint.open_share(custodian, said.key, first, bytes.fromhex(vector["sealed-share"])) == shares[0]
     enclave = SealingPrivateKey.from_seed(bytes.fromhex(vector["enclave-seed"]))
-    names = (bytes.fromhex(vector[name]) for name in ("evidence", "order", "statement"))
-    assert joint.take_share(enclave, *names, bytes.fromhex(vector["given-share"])) == shares[0]
+    evidence, order, named = (bytes.fromhex(vector[name]) for name in ("evidence", "order", "statement"))
+    assert joint.take_share(enclave, evidence, order, named, bytes.fromhex(vector["given-share"])) == shares[0]
     model = bytes.fromhex(vector["model"])
     assert joint.open_model(private, hashlib.sha256(model).digest(), [bytes.fromhex(vector["sealed-model"])]) == model
 
@@ -108,7 +109,7 @@ def test_every_single_wrong_share_names_its_custodian(
     elif fault == "a word":
         listed = shares[place].split(" ")
         at = data.draw(st.integers(0, len(listed) - 1))
-        listed[at] = data.draw(st.sampled_from(sorted(set(words.WORDLIST) - {listed[at]})))
+        listed[at] = data.draw(st.sampled_from(sorted(set(WORDLIST) - {listed[at]})))
         wrong = " ".join(listed)
     else:
         wrong = shares[place].rpartition(" ")[0]
@@ -234,14 +235,15 @@ def test_what_is_too_large_or_no_share_is_refused() -> None:
             joint.take_share(private, b"e" * 32, b"o" * 32, b"j" * 32, blob)
 
 
-@pytest.mark.parametrize("changed", ["evidence", "order", "statement"])
-def test_a_given_share_is_for_one_evidence_order_and_statement(changed: str) -> None:
+@pytest.mark.parametrize("changed", [0, 1, 2], ids=["evidence", "order", "statement"])
+def test_a_given_share_is_for_one_evidence_order_and_statement(changed: int) -> None:
     enclave = SealingPrivateKey.from_seed(bytes(range(96)))
-    names = {"evidence": b"e" * 32, "order": b"o" * 32, "statement": b"j" * 32}
-    blob = joint.give_share(enclave.public, *names.values(), "some words")
-    assert joint.take_share(enclave, *names.values(), blob) == "some words"
+    names = [b"e" * 32, b"o" * 32, b"j" * 32]
+    blob = joint.give_share(enclave.public, names[0], names[1], names[2], "some words")
+    assert joint.take_share(enclave, names[0], names[1], names[2], blob) == "some words"
+    names[changed] = b"?" * 32
     with pytest.raises(BadSeal):
-        joint.take_share(enclave, *{**names, changed: b"?" * 32}.values(), blob)
+        joint.take_share(enclave, names[0], names[1], names[2], blob)
 
 
 def test_a_convention_needs_custodians_to_seal_shares_to(tmp_path: Path) -> None:
@@ -257,13 +259,12 @@ def test_custodians_without_a_sealing_key_do_not_count(world: World) -> None:
         for name in names:
             roles = frozenset({"custodian", "witness"})
             members[name] = dataclasses.replace(members[name], sealing=None, roles=roles)
-        purposes, grants = {}, {}
         datasets = {name: rule for name, rule in convention.datasets.items() if not set(rule.owners) & set(names)}
         return dataclasses.replace(
             convention,
             members=members,
-            purposes=purposes,
-            grants=grants,
+            purposes={},
+            grants={},
             datasets=datasets,
             declassifications=frozenset(),
         )

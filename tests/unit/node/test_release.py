@@ -65,6 +65,49 @@ def test_all_seven_hold() -> None:
     assert (plan.challenge, plan.measurement, plan.warrant) == (b"c" * 32, MEASUREMENT, "auto")
 
 
+# -- a model of an earlier run ------------------------------------------------------------------------------------
+
+
+def with_model(case: Case, *, trained: bool = True, custodian: bool = True) -> ReleasePlan:
+    case.order_changed = {"model": "ab" * 32}
+    seen: list[tuple[bytes, str]] = []
+
+    def known_model(model: bytes, purpose: str) -> bool:
+        seen.append((model, purpose))
+        return trained
+
+    known = replace(case.known(), trained=known_model, custodian=custodian)
+    plan = decide(case.question(), chain=chain(), member="acoss", known=known, now=NOW)
+    assert seen == [(b"\xab" * 32, "early-warning")]
+    return plan
+
+
+def test_1_a_model_that_a_run_of_the_purpose_trained() -> None:
+    assert [lot.body.lot for lot in with_model(Case()).lots] == [b"\1" * 16]
+    with pytest.raises(Refused, match="none such in the journal") as caught:
+        with_model(Case(), trained=False)
+    assert caught.value.claim == "model"
+    case = Case(order_changed={"model": "ab" * 32})
+    refused(case, "model")
+
+
+def test_2_a_custodian_answers_without_lots_and_nobody_else_does() -> None:
+    assert with_model(Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")])).lots == ()
+    with pytest.raises(Refused, match="none of its lots"):
+        with_model(Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")]), custodian=False)
+    case = Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")])
+    with pytest.raises(Refused, match="none of its lots"):
+        decide(case.question(), chain=chain(), member="acoss", known=replace(case.known(), custodian=True), now=NOW)
+
+
+def test_6_a_share_alone_wants_the_level_of_every_dataset_of_the_purpose() -> None:
+    case = Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")])
+    case.evidence_changed = {"layers": {"network": "absent"}}
+    with pytest.raises(Refused) as caught:
+        with_model(case)
+    assert caught.value.claim == "enclave"
+
+
 # -- 1: the order -------------------------------------------------------------------------------------------------
 
 
