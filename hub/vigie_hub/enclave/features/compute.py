@@ -20,6 +20,7 @@ from vigie_hub.enclave.months import NEVER
 
 Matrix = npt.NDArray[np.float64]
 Months = npt.NDArray[np.int32]
+Codes = npt.NDArray[np.int16]
 
 HISTORY_MONTHS: Final = 120
 """Training goes back this far at the most, whatever a partner sent."""
@@ -60,6 +61,9 @@ class Group:
         month: month of each training candidate, length t.
         candidates: features of the training candidates, shape (t, features).
         proceeding: month of each company's first proceeding, or ``NEVER``; length n.
+        sector: division of the NAF of each company as the register last known by the period says, -1 unknown; length n.
+        departement: place of its head office's département in :data:`vigie.datasets.departments.CATEGORIES`, from the
+            same row, -1 unknown; length n.
         first: month of the first column of ``in_default``.
         in_default: whether a company is in default at each month up to the period, shape (n, months).
     """
@@ -71,6 +75,8 @@ class Group:
     month: Months
     candidates: Matrix
     proceeding: Months
+    sector: Codes
+    departement: Codes
     first: int
     in_default: npt.NDArray[np.bool_]
 
@@ -234,6 +240,13 @@ def _read(
         f"SELECT coalesce(min(month_of(effective_date)), {NEVER}) AS month "
         "FROM company LEFT JOIN raw_proceedings USING (_key) GROUP BY company ORDER BY company",
     )
+    register = _fetch(
+        connection,
+        "SELECT coalesce(try_cast(activity_division AS SMALLINT), -1), coalesce(head_office_department, -1)::SMALLINT "
+        "FROM company LEFT JOIN (SELECT * FROM raw_legal_units "
+        f"WHERE month_of(as_of) <= {period} QUALIFY row_number() OVER (PARTITION BY _key ORDER BY as_of DESC) = 1) "
+        "USING (_key) ORDER BY company",
+    )
     return Group(
         keys=keys,
         inside=inside.column(0).to_numpy().astype(np.bool_),
@@ -242,6 +255,8 @@ def _read(
         month=_integers(rows, 1),
         candidates=_matrix(rows, 2),
         proceeding=_integers(proceeding, 0),
+        sector=_codes(register, 0),
+        departement=_codes(register, 1),
         first=first,
         in_default=marks.column(0).to_numpy().astype(np.bool_).reshape(len(keys), period - first + 1),
     )
@@ -253,6 +268,10 @@ def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
 
 def _integers(table: pa.Table, place: int) -> npt.NDArray[np.int32]:
     return np.asarray(table.column(place).to_numpy(), dtype=np.int32)
+
+
+def _codes(table: pa.Table, place: int) -> Codes:
+    return np.asarray(table.column(place).to_numpy(), dtype=np.int16)
 
 
 def _matrix(table: pa.Table, start: int) -> Matrix:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from support.panel import ALL, group, same_bits, scored, table
 from vigie.datasets import BUILT_IN, Column, ColumnType, Dataset
+from vigie.datasets.departments import CATEGORIES
 from vigie.errors import MalformedConvention
 from vigie_hub.enclave.features import BUILT_IN_FEATURES, catalogue_of, connect
 from vigie_hub.enclave.features.catalogue import DATASETS_READ
@@ -154,6 +155,24 @@ def test_a_dataset_that_is_away_leaves_its_columns_in_place_and_empty() -> None:
     assert np.isnan(without.scored[:, away]).all()
     stay = [place for place in range(len(ALL.features)) if place not in away]
     assert same_bits(whole.scored[:, stay], without.scored[:, stay])
+
+
+def test_a_company_has_the_sector_and_departement_that_the_register_last_gave_by_the_period() -> None:
+    rows = [
+        (A, "2019-01", "j", 62, 620, 6202, 1, 5710, "2001-01-01", True, "d2a"),
+        (A, "2020-06", "g", 47, 471, 4711, 1, 5710, "2001-01-01", True, "d75"),
+        (A, "2021-01", "c", 10),  # a stock that comes later
+        (B, "2021-01", "c", 10),
+    ]
+    tables = {
+        "headcount": table("headcount", [(A, "2018-01", 1), (B, "2018-01", 1)]),
+        "legal_units": table("legal_units", rows),
+    }
+    for period, division, departement in (("2018-12", -1, -1), ("2020-05", 62, "d2a"), ("2020-12", 47, "d75")):
+        found = group(tables, period)
+        assert found.sector.tolist() == [division, -1]
+        assert found.departement.tolist() == [departement if departement == -1 else CATEGORIES.index(departement), -1]
+        assert found.sector.dtype == found.departement.dtype == np.int16
 
 
 amounts = st.one_of(st.none(), st.floats(-1e9, 1e9), st.sampled_from([0.1, 0.2, 0.3, -0.0, 1e-300]))
