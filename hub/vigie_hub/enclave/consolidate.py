@@ -4,6 +4,7 @@ No decrypted table outlives its group of buckets; what stays is the matrix of fe
 :data:`GROUP_COMPANIES` companies, by the classes that the lots declare.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from vigie.errors import Refused
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.features import PERIMETER, Catalogue, catalogue_of, compute, connect
+from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.model.target import SOURCES
@@ -62,11 +63,15 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
         )
     _check_listed(task, lots)
     convention = task.convention
-    catalogue = catalogue_of(convention.datasets[name].definition for name in task.purpose.datasets)
+    catalogue = catalogue_of(
+        (convention.datasets[name].definition for name in task.purpose.datasets), task.purpose.target
+    )
     builder = PanelBuilder(target=task.purpose.target, horizon=task.purpose.horizon, period=task.period)
     last_training = last_labelled(task, lots)
     partners = sorted({lot.body.partner for lot in lots})
     known: dict[str, list[npt.NDArray[np.bool_]]] = {partner: [] for partner in partners}
+    # A place in a sector depends on every company, so all groups are computed before the first is taken.
+    made: deque[Group] = deque()
     connection = connect()
     try:
         for first, last in groups([lot.body.companies_class for lot in lots], convention.buckets):
@@ -85,13 +90,16 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
                 period=task.period,
                 last_training=last_training,
             )
-            builder.add(group)
+            made.append(group)
             for partner in partners:
                 known[partner].append(_known(rows, partner, group.scored_keys))
-            del rows, own, tables, perimeter
+            del rows, own, tables, perimeter, group
             tell("features", last + 1, convention.buckets)
     finally:
         connection.close()
+    place(made, catalogue)
+    while made:
+        builder.add(made.popleft())
     panel = builder.build()
     if not len(panel.keys) and PERIMETER in _present(lots):
         raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")
