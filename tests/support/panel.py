@@ -15,6 +15,8 @@ from vigie_hub.enclave.months import parse_month
 
 ACOSS = ("contributions", "debts", "headcount", "payment_plans", "proceedings")
 ALL = catalogue_of(BUILT_IN.values())
+DEMO_CATALOGUE = catalogue_of(BUILT_IN[name] for name in (*ACOSS, "short_time_work", "ratios"))
+"""What the purpose of the demonstration has."""
 
 
 def day(text: str) -> date:

@@ -19,7 +19,7 @@ from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
-from vigie_hub.enclave.model.target import SOURCES
+from vigie_hub.enclave.model.target import SOURCES, declared
 from vigie_hub.enclave.months import parse_month
 from vigie_hub.enclave.reading import LotRows, by_dataset, known_companies, merge, read_lot
 
@@ -127,7 +127,12 @@ def groups(companies: Sequence[int], buckets: int) -> Iterator[tuple[int, int]]:
 
 
 def last_labelled(task: Task, lots: list[NamedLot]) -> int:
-    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes."""
+    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes.
+
+    A declared target is observed when its label is given, so the period itself is the last month.
+    """
+    if declared(task.purpose.target):
+        return task.period
     telling = {source.partition(".")[0] for source in SOURCES.get(task.purpose.target, ())}
     newest: dict[str, int] = {}
     for lot in lots:

@@ -38,7 +38,7 @@ def make_companies(
     if catalogue.label is not None:
         _check_labels(connection, catalogue)
         labelled = _labels(catalogue, period)
-    everybody = f"({known}) UNION SELECT _key FROM ({labelled}) WHERE label IS NOT NULL" if labelled else known
+    everybody = f"({known}) UNION SELECT _key FROM ({labelled}) WHERE _label IS NOT NULL" if labelled else known
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE company AS "
         "SELECT _key, (row_number() OVER (ORDER BY _key) - 1)::INTEGER AS company, "
@@ -52,7 +52,7 @@ def make_companies(
 def _own_rows(perimeter: Mapping[str, Dataset]) -> str:
     regular = {name: one for name, one in perimeter.items() if one.grain != "event"}
     months = " UNION ".join(
-        f'SELECT company, month_of(own_{name}."{one.time}") AS month FROM own_{name} JOIN company USING (_key)'
+        f'SELECT company.company, month_of(own_{name}."{one.time}") AS month FROM own_{name} JOIN company USING (_key)'
         for name, one in (regular or perimeter).items()
     )
     if not months:
@@ -62,8 +62,8 @@ def _own_rows(perimeter: Mapping[str, Dataset]) -> str:
 
 def _labelled_rows(labelled: str) -> str:
     return (
-        f"SELECT company, _usable_from AS month, label FROM ({labelled}) JOIN company USING (_key) "
-        "WHERE label IS NOT NULL"
+        f"SELECT company, _usable_from AS month, _label AS label FROM ({labelled}) JOIN company USING (_key) "
+        "WHERE _label IS NOT NULL"
     )
 
 
@@ -75,7 +75,7 @@ def _labels(catalogue: Catalogue, period: int) -> str:
     dataset, column = _label(catalogue)
     time = f'"{dataset.time}"'
     return (
-        f'SELECT _key, _usable_from, {time} AS _time, "{column}"::INTEGER AS label FROM '
+        f'SELECT _key, _usable_from, {time} AS _time, "{column}"::INTEGER AS _label FROM '
         f"(SELECT {usable_from(dataset)} AS _usable_from, raw.* FROM raw_{dataset.name} AS raw) "
         f"WHERE _usable_from <= {period} "
         f'QUALIFY row_number() OVER (PARTITION BY _key, _usable_from ORDER BY {time} DESC, "{column}" DESC NULLS LAST) = 1'
@@ -86,7 +86,7 @@ def not_scored(catalogue: Catalogue, period: int) -> str:
     """SQL: the keys of the companies whose newest row of the label's dataset carries a label."""
     return (
         f"SELECT _key FROM ({_labels(catalogue, period)} AND row_number() OVER (PARTITION BY _key "
-        "ORDER BY _time DESC, _usable_from DESC) = 1) WHERE label IS NOT NULL"
+        "ORDER BY _time DESC, _usable_from DESC) = 1) WHERE _label IS NOT NULL"
     )
 
 
