@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, SIREN, ColumnType, Dataset
-from vigie_hub.enclave.features import Group, catalogue_of, compute, connect, place
+from vigie_hub.enclave.features import Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.model import PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.months import parse_month
 
@@ -76,7 +76,7 @@ def centralised(
                 key=SIREN,
             )
         )
-    place(made, catalogue)
+    place_in_sectors(made, catalogue)
     while made:
         builder.add(made.popleft())
     panel = builder.build()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, SIREN, Dataset
-from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect, place
+from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.features.sectors import LEAST
 from vigie_hub.enclave.months import parse_month
 
@@ -64,7 +64,7 @@ def group(
         )
     finally:
         connection.close()
-    place([found], catalogue, least)
+    place_in_sectors([found], catalogue, least)
     return found
 
 

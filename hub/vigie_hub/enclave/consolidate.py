@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from vigie.errors import Refused
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place
+from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.model.target import SOURCES, declared
@@ -97,7 +97,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
             tell("features", last + 1, convention.buckets)
     finally:
         connection.close()
-    place(made, catalogue)
+    place_in_sectors(made, catalogue)
     while made:
         builder.add(made.popleft())
     panel = builder.build()

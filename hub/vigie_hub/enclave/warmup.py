@@ -13,7 +13,7 @@ import pyarrow as pa
 from vigie import result, sealing, segment
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
-from vigie_hub.enclave.features import catalogue_of, compute, connect, place
+from vigie_hub.enclave.features import catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.model import PanelBuilder, train_and_score
 from vigie_hub.enclave.months import parse_month
 
@@ -61,7 +61,7 @@ def warm_up() -> None:
         last_training=_PERIOD - 18,
     )
     connection.close()
-    place([group], catalogue)
+    place_in_sectors([group], catalogue)
     builder.add(group)
     train_and_score(builder.build(), catalogue)
     _seals(tables["headcount"])

@@ -4,7 +4,7 @@ from vigie_hub.enclave.features.catalogue import BUILT_IN_FEATURES, Catalogue, c
 from vigie_hub.enclave.features.compute import PERIMETER, compute, connect
 from vigie_hub.enclave.features.feature import Feature, Topic, labels_of
 from vigie_hub.enclave.features.group import Group
-from vigie_hub.enclave.features.sectors import Ranges, place, usual_ranges
+from vigie_hub.enclave.features.sectors import Ranges, place_in_sectors, usual_ranges
 
 __all__ = [
     "BUILT_IN_FEATURES",
@@ -18,6 +18,6 @@ __all__ = [
     "compute",
     "connect",
     "labels_of",
-    "place",
+    "place_in_sectors",
     "usual_ranges",
 ]

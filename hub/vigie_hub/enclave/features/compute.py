@@ -2,7 +2,7 @@
 
 The tables may be keyed by anything with a fixed byte order (a pseudonym in the enclave, a SIREN in a reference run): the
 values of a company do not depend on its key, on the order of rows, or on which companies are in its group.  Places in
-sectors do depend on the other companies: they are put in by :func:`~vigie_hub.enclave.features.sectors.place` when all
+sectors do depend on the other companies: they are put in by :func:`~vigie_hub.enclave.features.sectors.place_in_sectors` when all
 groups have been computed.
 """
 

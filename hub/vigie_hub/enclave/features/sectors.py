@@ -1,7 +1,7 @@
 """The second pass: where a company's value stands among those of its sector in that month.
 
 What is said of a company here depends on all others, so it is worked out when every group of companies has been computed:
-the first pass leaves the value itself in the column, and :func:`place` puts the place in its stead.  A *cell* is one division
+the first pass leaves the value itself in the column, and :func:`place_in_sectors` puts the place in its stead.  A *cell* is one division
 of the NAF in one month.  Its usual range is the median and the quartiles of the known values of the companies that have a
 row in that month, those already in proceedings left out; a place is ``(value - median) / (third - first quartile)``.
 
@@ -74,7 +74,7 @@ def usual_ranges(values: Values, cells: Cells, count: int, least: int = LEAST) -
     return Ranges(*result)
 
 
-def place(groups: Sequence[Group], catalogue: Catalogue, least: int = LEAST) -> None:
+def place_in_sectors(groups: Sequence[Group], catalogue: Catalogue, least: int = LEAST) -> None:
     """Finish the groups of a whole panel: put places in sectors where :func:`compute` left the values.  In place, once.
 
     Args:
