@@ -110,7 +110,7 @@ def study() -> Table:
 
 def bits(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     """As the enclave has it: one NaN."""
-    values = frame.drop(columns="failed").to_numpy(np.float64, copy=True)
+    values: npt.NDArray[np.float64] = frame.drop(columns="failed").to_numpy(np.float64, copy=True)
     values[np.isnan(values)] = np.nan
     return values
 
