@@ -64,15 +64,15 @@ class Catalogue:
 def catalogue_of(datasets: Iterable[Dataset], target: str = "failure") -> Catalogue:
     """The catalogue of a purpose that reads those datasets; built-in ones first, then declared ones as listed.
 
+    A built-in dataset without a feature (see ``DATASETS_READ``) adds none: its columns are never features as they are.
+
     Args:
         datasets: the purpose's, in its order.
         target: the purpose's; ``dataset.column`` of a declared dataset is its label and no feature.
 
-    A built-in dataset without a feature (see ``DATASETS_READ``) adds none: its columns are never features as they are.
-
     Raises:
-        MalformedConvention: two datasets of one name, or one that has the name of a built-in and other columns;
-            or the target is a column of none of them.
+        MalformedConvention: two datasets of one name, one that has the name of a built-in and other columns, or a
+            target that is a column of no declared dataset among them.
     """
     label = target if "." in target else None
     listed = list(datasets)
