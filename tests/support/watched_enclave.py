@@ -8,7 +8,7 @@ it opened itself. Nothing of the enclave's code is replaced but by wrappers that
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -45,6 +45,12 @@ def serve(file_descriptor: int, tell: int, wait: int) -> None:
 
         setattr(owner, function, stopping)
 
+    class Unsealed(sandbox.Sandbox):
+        """No layer at all, so that the test may read this process's memory."""
+
+        def seal(self) -> Mapping[str, str]:
+            return {}
+
     for owner, name, value in (
         (main, "warm_up", lambda: None),
         (sealing, "generate", enclave_seed),
@@ -57,14 +63,6 @@ def serve(file_descriptor: int, tell: int, wait: int) -> None:
     before(main, "let_go", "failed")
     after(main, "let_go", "let go")
     os._exit(main.serve(Unsealed("B", sandbox.KEEP, channel=file_descriptor)))
-
-
-class Unsealed(sandbox.Sandbox):
-    """No layer at all, so that the test may read this process's memory."""
-
-    def seal(self) -> Mapping[str, str]:
-        """Put on nothing."""
-        return {}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from vigie.convention.hardware import SOFTWARE
 from vigie.convention.model import Convention, Epoch, Grant, Member, PerimeterRule, Purpose
+from vigie.datasets import BUILT_IN, ColumnType
 from vigie.errors import MalformedConvention, MalformedNote
 
 _KEYS_OF_ROLE = {
@@ -116,6 +117,34 @@ def _check_purpose(convention: Convention, purpose: Purpose) -> None:
         _check_partner(convention, member, where, "a required partner or the perimeter")
         if member not in owners:
             _refuse(where, f"{member!r} owns none of the datasets of this purpose")
+    if purpose.label is not None:
+        _check_label(convention, purpose, where, *purpose.label)
+
+
+def _check_label(convention: Convention, purpose: Purpose, where: str, dataset: str, column: str) -> None:
+    """The labels of a declared target are one partner's word, given as a column that is nothing else."""
+    if dataset not in purpose.datasets:
+        _refuse(where, f"the target's dataset {dataset!r} is none of this purpose")
+    rule = convention.datasets[dataset]
+    if dataset in BUILT_IN:
+        _refuse(
+            where,
+            f"the target is a column of the built-in dataset {dataset!r}",
+            hint="declare a dataset for the labels, or name a target that is worked out",
+        )
+    if len(rule.owners) != 1:
+        _refuse(where, f"the target's dataset {dataset!r} has {len(rule.owners)} owners; labels are one partner's word")
+    if rule.definition.grain == "event":
+        _refuse(where, f"the target's dataset {dataset!r} is of events", hint="labels are monthly or yearly")
+    if column not in rule.definition.names:
+        _refuse(where, f"the target's dataset {dataset!r} has no column {column!r}")
+    found = rule.definition.column(column)
+    if found.type not in (ColumnType.INTEGER, ColumnType.BOOLEAN) or not found.nullable:
+        _refuse(
+            where,
+            f"the target {dataset}.{column} is not a column of type integer or boolean that may be empty",
+            hint="rows without a label are those that are scored",
+        )
 
 
 def _check_grant(convention: Convention, grant: Grant) -> None:

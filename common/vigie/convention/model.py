@@ -23,7 +23,8 @@ OUTPUTS: Final = ("score", "level", "topics", "reasons")
 """What a purpose may compute about a company."""
 FREEABLE: Final = ("score", "level", "topics")
 """Outputs that a declassification may free. Reasons show their sources' values, so they never can be."""
-TARGETS: Final = ("failure", "failure-or-default")
+TARGETS: Final = ("failure", "failure-or-default", "default")
+"""Targets that are worked out; any other is a column ``dataset.column`` of a declared dataset."""
 LEVELS: Final = ("A0", "A1", "A2", "A3", "A4")
 """Assurance levels, weakest first (docs/spec/evidence.md)."""
 PLATFORMS: Final = (SOFTWARE, *HARDWARE)
@@ -86,7 +87,10 @@ class DatasetRule:
 
 @dataclass(frozen=True)
 class Purpose:
-    """Why and how data is consolidated. ``required``: partners without whom there is no run; ``horizon``: months."""
+    """Why and how data is consolidated. ``required``: partners without whom there is no run; ``horizon``: months.
+
+    ``target`` is one of :data:`TARGETS`, or the 0/1 column ``dataset.column`` of a declared dataset (:attr:`label`).
+    """
 
     name: str
     title: str
@@ -96,6 +100,12 @@ class Purpose:
     target: str
     outputs: tuple[str, ...]
     horizon: int
+
+    @property
+    def label(self) -> tuple[str, str] | None:
+        """Dataset and column of a declared target; None for one that is worked out."""
+        dataset, dot, column = self.target.partition(".")
+        return (dataset, column) if dot else None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The rule kept: every key is read once, with its type and range, and an unknown o
 signatory reads in the file is without effect.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar, cast
@@ -217,10 +218,20 @@ def _purpose(table: Table, name: str) -> Purpose:
         datasets=table.texts("datasets", IDENTIFIER, least=1),
         required=table.texts("required", NAME),
         perimeter=table.text("perimeter", NAME),
-        target=table.choice("target", TARGETS),
+        target=_target(table),
         outputs=table.choices("outputs", OUTPUTS, least=1),
         horizon=table.integer("horizon", 1, 120),
     )
+
+
+def _target(table: Table) -> str:
+    target = table.text("target")
+    if target not in TARGETS and re.fullmatch(rf"{IDENTIFIER}\.{IDENTIFIER}", target) is None:
+        table.refuse(
+            f"'target' is {target[:80]!r}",
+            hint=f"it is one of {', '.join(TARGETS)}, or dataset.column of a dataset that is declared here",
+        )
+    return target
 
 
 def _grant(table: Table, name: str) -> Grant:

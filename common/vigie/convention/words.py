@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from vigie.convention.hardware import HardwareRule
-from vigie.convention.model import Convention, Grant, Member, PerimeterRule
+from vigie.convention.model import Convention, Grant, Member, PerimeterRule, Purpose
 
 Language = Literal["fr", "en"]
 
@@ -116,6 +116,11 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "reasons": ("motifs", "reasons"),
     "failure": ("défaillance (procédure collective)", "failure (collective proceedings)"),
     "failure-or-default": ("défaillance ou défaut de paiement", "failure or default"),
+    "default": ("défaut de paiement (dette de plus d'un mois de cotisations, trois mois de suite)", "default on debts"),
+    "declared_target": (
+        "la colonne {column} de {dataset}, renseignée par {owner} (1 : l'événement ; vide : entreprise à scorer)",
+        "the column {column} of {dataset}, filled in by {owner} (1: the event; empty: a company to score)",
+    ),
     "partner": ("partenaire", "partner"),
     "custodian": ("dépositaire du pseudonyme", "custodian of the pseudonym"),
     "witness_role": ("témoin du journal", "witness of the journal"),
@@ -188,11 +193,19 @@ class _Words:
                 outputs=self._list(purpose.outputs),
                 horizon=purpose.horizon,
                 perimeter=purpose.perimeter,
-                target=self._list([purpose.target]),
+                target=self._target(convention, purpose),
             )
             yield self._say("sources", datasets=", ".join(purpose.datasets))
             if purpose.required:
                 yield self._say("required", names=", ".join(purpose.required))
+
+    def _target(self, convention: Convention, purpose: Purpose) -> str:
+        if purpose.label is None:
+            return self._list([purpose.target])
+        dataset, column = purpose.label
+        return self._say(
+            "declared_target", dataset=dataset, column=column, owner=", ".join(convention.datasets[dataset].owners)
+        )
 
     def _grants(self, convention: Convention) -> Iterator[str]:
         for grant in convention.grants.values():

@@ -4,6 +4,7 @@ No decrypted table outlives its group of buckets, and its memory is overwritten;
 :data:`GROUP_COMPANIES` companies, by the classes that the lots declare.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,10 +17,10 @@ import pyarrow.compute as pc
 from vigie.errors import Refused
 from vigie.wiping import wipe_table
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.features import PERIMETER, Catalogue, catalogue_of, compute, connect
+from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
-from vigie_hub.enclave.model.target import SOURCES
+from vigie_hub.enclave.model.target import SOURCES, declared
 from vigie_hub.enclave.months import parse_month
 from vigie_hub.enclave.reading import LotRows, by_dataset, known_companies, merge, read_lot
 
@@ -63,11 +64,15 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
         )
     _check_listed(task, lots)
     convention = task.convention
-    catalogue = catalogue_of(convention.datasets[name].definition for name in task.purpose.datasets)
+    catalogue = catalogue_of(
+        (convention.datasets[name].definition for name in task.purpose.datasets), task.purpose.target
+    )
     builder = PanelBuilder(target=task.purpose.target, horizon=task.purpose.horizon, period=task.period)
     last_training = last_labelled(task, lots)
     partners = sorted({lot.body.partner for lot in lots})
     known: dict[str, list[npt.NDArray[np.bool_]]] = {partner: [] for partner in partners}
+    # A place in a sector depends on every company, so all groups are computed before the first is taken.
+    made: deque[Group] = deque()
     connection = connect()
     try:
         for first, last in groups([lot.body.companies_class for lot in lots], convention.buckets):
@@ -92,10 +97,10 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
                     period=task.period,
                     last_training=last_training,
                 )
-                builder.add(group)
+                made.append(group)
                 for partner in partners:
                     known[partner].append(_known(rows, partner, group.scored_keys))
-                del rows, own, tables, perimeter
+                del rows, own, tables, perimeter, group
             finally:
                 # Whatever came of it: features are copies, and nothing else may look at these rows again.
                 for table in clear:
@@ -104,6 +109,9 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
     finally:
         connection.close()
         opened.keys.clear()  # every lot has been read; training needs no key
+    place_in_sectors(made, catalogue)
+    while made:
+        builder.add(made.popleft())
     panel = builder.build()
     if not len(panel.keys) and PERIMETER in _present(lots):
         raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")
@@ -131,7 +139,12 @@ def groups(companies: Sequence[int], buckets: int) -> Iterator[tuple[int, int]]:
 
 
 def last_labelled(task: Task, lots: list[NamedLot]) -> int:
-    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes."""
+    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes.
+
+    A declared target is observed when its label is given, so the period itself is the last month.
+    """
+    if declared(task.purpose.target):
+        return task.period
     telling = {source.partition(".")[0] for source in SOURCES.get(task.purpose.target, ())}
     newest: dict[str, int] = {}
     for lot in lots:

@@ -15,7 +15,7 @@ from vigie import attestation, joint, result, sealing, segment, words
 from vigie.clock import parse_time, stamp
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
-from vigie_hub.enclave.features import catalogue_of, compute, connect
+from vigie_hub.enclave.features import catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.model import PanelBuilder, train_and_score
 from vigie_hub.enclave.months import parse_month
 
@@ -42,6 +42,7 @@ def warm_up() -> None:
         "proceedings": _table(
             "proceedings", keys[::3], {"effective_date": date(2019, 9, 1), "action": 0, "stage": None}
         ),
+        "legal_units": _table("legal_units", keys, {"as_of": date(2018, 1, 1), "activity_division": pa.array(values)}),
         "warmup": pa.table(
             {
                 PSEUDONYM: pa.array(keys, pa.binary(PSEUDONYM_BYTES)),
@@ -53,17 +54,17 @@ def warm_up() -> None:
     catalogue = catalogue_of([*BUILT_IN.values(), _DECLARED])
     builder = PanelBuilder(target="failure", horizon=18, period=_PERIOD)
     connection = connect()
-    builder.add(
-        compute(
-            connection,
-            tables,
-            perimeter={"headcount": tables["headcount"]},
-            catalogue=catalogue,
-            period=_PERIOD,
-            last_training=_PERIOD - 18,
-        )
+    group = compute(
+        connection,
+        tables,
+        perimeter={"headcount": tables["headcount"]},
+        catalogue=catalogue,
+        period=_PERIOD,
+        last_training=_PERIOD - 18,
     )
     connection.close()
+    place_in_sectors([group], catalogue)
+    builder.add(group)
     panel = builder.build()
     trained = train_and_score(panel, catalogue)
     train_and_score(panel, catalogue, model=trained.model_bytes)
@@ -75,7 +76,7 @@ def _table(name: str, keys: list[bytes], columns: dict[str, object]) -> pa.Table
     schema = BUILT_IN[name].wire_schema()
     arrays = [pa.array(keys, schema.field(0).type)]
     for field in list(schema)[1:]:
-        value = columns[field.name]
+        value = columns.get(field.name)
         arrays.append(
             value.cast(field.type) if isinstance(value, pa.Array) else pa.array([value] * len(keys), field.type)
         )

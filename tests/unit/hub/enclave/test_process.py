@@ -7,7 +7,7 @@ import pytest
 
 from support import enclave_story
 from support.enclave_story import DEMO, MEASUREMENT, Outcome, Story, load, pseudonym_of, receive_frame, spawned
-from support.panel import ALL, group
+from support.panel import DEMO_CATALOGUE, group
 from support.world import PARTNERS, World
 from vigie import bodies, evidence, sealing, segment, sizes, statement
 from vigie.authority import judge
@@ -43,8 +43,8 @@ def reference(story: Story) -> Scores:
     """All tables in one place, in clear, sorted by SIREN, in one group."""
     clear = {name: table for tables in story.tables.values() for name, table in tables.items()}
     builder = PanelBuilder(target="failure-or-default", horizon=18, period=parse_month(PERIOD))
-    builder.add(group(clear, PERIOD))
-    return train_and_score(builder.build(), ALL)
+    builder.add(group(clear, PERIOD, catalogue=DEMO_CATALOGUE))
+    return train_and_score(builder.build(), DEMO_CATALOGUE)
 
 
 def test_the_federated_scores_are_the_centralised_ones_bit_for_bit(
@@ -69,7 +69,7 @@ def test_reasons_and_topics_are_the_centralised_ones_too(outcome: Outcome, refer
         reference.explanation.rows.tolist(), reference.explanation.contributions, strict=True
     ):
         row = rows[pseudonym_of(keys[place])]
-        by_name = dict(zip(ALL.names, contributions.tolist(), strict=True))
+        by_name = dict(zip(DEMO_CATALOGUE.names, contributions.tolist(), strict=True))
         assert row["reason_1_contribution"] == by_name[row["reason_1"]]
         whole = sum(row[topic] for topic in TOPICS)
         assert whole == pytest.approx(contributions.sum(), abs=1e-9)
@@ -114,10 +114,10 @@ def test_each_recipient_gets_what_its_grant_says(outcome: Outcome, story: Story,
     for partner, labels in zip(PARTNERS, ("urssaf", "bdf", "dgefp"), strict=True):
         table, about = outcome.opened(world, f"{partner}-list")
         named = {name for number in (1, 2, 3) for name in table.column(f"reason_{number}").to_pylist()} - {None}
-        features = {feature.name: feature for feature in ALL.features}
+        features = {feature.name: feature for feature in DEMO_CATALOGUE.features}
         assert named == set(about["features"])
         assert named
-        assert all(ALL.labels(features[name]) <= {labels} for name in named)
+        assert all(DEMO_CATALOGUE.labels(features[name]) <= {labels} for name in named)
         sent = {siren for one in story.tables[partner].values() for siren in one.column(0).to_pylist()}
         assert set(table.column(PSEUDONYM).to_pylist()) == {pseudonym_of(siren) for siren in sent}
         assert (about["recipient"], about["period"], about["level"]) == (partner, PERIOD, "A1")
