@@ -28,7 +28,7 @@ CLAIMS: Final = frozenset(
     {
         # of the enclave itself
         "channel", "convention", "evidence", "internal", "lot", "lots", "memory", "order", "perimeter", "recipient",
-        "approvals", "joint", "model", "release", "required", "rows", "run", "segment", "shares", "states", "training",
+        "approvals", "joint", "label", "model", "platform", "quote", "release", "required", "rows", "run", "segment", "shares", "states", "training",
         # of vigie.authority and vigie.chain, which judge statements and conventions for it
         "about", "as_of", "buckets", "challenges", "companies_class", "count", "created", "dataset", "dates", "deadline",
         "decision", "delivery", "epoch", "evaluator", "grant", "id", "kind", "level", "member", "newest", "origin",
@@ -114,7 +114,11 @@ SENTENCES: Final = (
     "a serialised model",
     "one of others",
     "something else",
+    "a platform that there is a verifier for",
+    "a quote whose every signature holds",
     # the work
+    "0, 1 or nothing in the column of the label",
+    "another value",
     "lots of {name}, who decides the perimeter",
     "companies that the perimeter's lot names for the period",
     "keys to the lot that names the companies",

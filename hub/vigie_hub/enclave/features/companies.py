@@ -99,4 +99,4 @@ def _check_labels(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -
     dataset, column = _label(catalogue)
     bad = f'SELECT 1 FROM raw_{dataset.name} WHERE "{column}"::BIGINT NOT IN (0, 1) LIMIT 1'
     if connection.execute(bad).fetchall():
-        raise Refused("label", expected=f"0, 1 or nothing in {catalogue.label}", found="another value")
+        raise Refused("label", expected="0, 1 or nothing in the column of the label", found="another value")
