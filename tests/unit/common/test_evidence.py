@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.world import World
+from support.world import World, demo_terms
 from vigie import evidence
 from vigie.bodies import Evidence
 from vigie.convention import LEVELS
@@ -20,7 +20,7 @@ from vigie.errors import ConfigError, MalformedStatement, Refused
 from vigie.evidence import MeasuredFile, measure_tree, measurement
 
 D = b"\x11" * 32
-LAYERS = ("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run")
+LAYERS = tuple(demo_terms()["enclave"]["layers"])
 LAUNCH: dict[str, Any] = {"arguments": ["bin/python", "-I"], "environment": {"TZ": "UTC"}, "policy": "none"}
 
 
