@@ -261,7 +261,7 @@ class Story:
         body = Evidence(
             self._convention, order, digest(name) * 38, key.verifier.public,
             {member: digest(f"challenge {name} {member}") for member in PARTNERS}, MEASUREMENT, digest("policy"),
-            "software", {**layers, "seccomp": "absent"}, {"kernel": "6.1"}, None, self.now(),
+            "software", {**layers, "memory_lock": "absent"}, {"kernel": "6.1"}, None, self.now(),
         )  # fmt: skip
         return self.say(name, body, self.signer("hub", "host"), key)
 
