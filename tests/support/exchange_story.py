@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from support.merkle_tree import MemoryTree
 from support.perimeter import section
-from support.world import ORIGIN, SIGNATORIES, World
+from support.world import ORIGIN, SIGNATORIES, World, demo_terms
 from vigie import joint as joints
 from vigie import statement as statements
 from vigie.audit.folder import Export
@@ -284,11 +284,11 @@ class Story:
 
     def _evidence(self, name: str, order: bytes) -> bytes:
         key = enclave_signer(name)
-        layers = dict.fromkeys(("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run"), "enforced")
+        layers = dict.fromkeys(demo_terms()["enclave"]["layers"], "enforced")
         body = Evidence(
             self._convention, order, digest(name) * 38, key.verifier.public,
             {member: digest(f"challenge {name} {member}") for member in PARTNERS}, MEASUREMENT, digest("policy"),
-            "software", {**layers, "seccomp": "absent"}, {"kernel": "6.1"}, None, self.now(),
+            "software", {**layers, "memory_lock": "absent"}, {"kernel": "6.1"}, None, self.now(),
         )  # fmt: skip
         return self.say(name, body, self.signer("hub", "host"), key)
 

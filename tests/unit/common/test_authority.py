@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.perimeter import section
-from support.world import World
+from support.world import World, demo_terms
 from vigie import bodies, body_codec, joint, note, statement
 from vigie.authority import ENCLAVE_KEY_NAME, judge
 from vigie.bodies import (
@@ -42,7 +42,7 @@ from vigie.statement import Statement
 D, E, TIME = b"\x11" * 32, b"\x12" * 32, "2026-03-20T09:30:00Z"
 ENCLAVE = Signer(ENCLAVE_KEY_NAME, b"\x05" * 32)
 STRANGER = Signer("acoss/signing", b"\x06" * 32)  # the right name, another key
-LAYERS = ("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run")
+LAYERS = tuple(demo_terms()["enclave"]["layers"])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.quotes import WHOLE, convention_of, rule_of
-from support.world import World
+from support.world import World, demo_terms
 from vigie import evidence
 from vigie.bodies import Evidence
 from vigie.convention import HARDWARE, LEVELS
@@ -25,7 +25,7 @@ AZURE_TDX = {
     "name": "a", "platform": "azure-tdx", "measurements": ["00" * 48], "registers": [f"4={'00' * 32}"],
     "tcb_statuses": ["UpToDate"], "refused_generations": [],
 }  # fmt: skip
-LAYERS = ("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run")
+LAYERS = tuple(demo_terms()["enclave"]["layers"])
 LAUNCH: dict[str, Any] = {"arguments": ["bin/python", "-I"], "environment": {"TZ": "UTC"}, "policy": "none"}
 
 

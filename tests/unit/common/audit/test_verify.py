@@ -412,7 +412,7 @@ def test_the_report_tells_who_sent_what_what_was_computed_and_who_received_it() 
     )
     assert "hub refused travail" in told[GOOD.index("refusal"), "refusal"]
     assert any("hub administrator could read data" in note for note in report.check("runs").notes)
-    assert any("seccomp" in note for note in report.check("runs").notes)
+    assert any("memory_lock" in note for note in report.check("runs").notes)
     assert "witnessed by 3 of 3 organisations" in report.check("witnesses").notes[0]
     assert report.as_json()["checks"][0]["name"] == next(iter(CHECKS))
 
