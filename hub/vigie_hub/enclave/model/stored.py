@@ -138,7 +138,7 @@ class Model:
             raise MalformedModel("the first line of a model does not say what a model says") from error
         if not same:
             raise MalformedModel("the first line of a model is not in its one form")
-        model._check_trees()
+        _check_trees(model)
         return model
 
     @classmethod
@@ -162,15 +162,16 @@ class Model:
             text=text,
         )
 
-    def _check_trees(self) -> None:
-        if _TEXT.match(self.text) is None:
-            raise MalformedModel("the trees of a model are no text of LightGBM")
-        try:
-            found = (tuple(self.booster.feature_name()), self.booster.num_trees())
-        except lightgbm.basic.LightGBMError as error:
-            raise MalformedModel("LightGBM does not read the trees of a model") from error
-        if found != (self.features, self.rounds):
-            raise MalformedModel("the trees of a model have other features, or are more or fewer")
+
+def _check_trees(model: Model) -> None:
+    if _TEXT.match(model.text) is None:
+        raise MalformedModel("the trees of a model are no text of LightGBM")
+    try:
+        found = (tuple(model.booster.feature_name()), model.booster.num_trees())
+    except lightgbm.basic.LightGBMError as error:
+        raise MalformedModel("LightGBM does not read the trees of a model") from error
+    if found != (model.features, model.rounds):
+        raise MalformedModel("the trees of a model have other features, or are more or fewer")
 
 
 def _months(pair: Any) -> tuple[int, int]:
