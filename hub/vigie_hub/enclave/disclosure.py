@@ -34,7 +34,7 @@ def may_tell(companies: npt.NDArray[np.integer], rule: Disclosure) -> bool:
         return True
     counts = np.bincount(companies)
     counts = counts[counts > 0]
-    return len(counts) >= rule.minimum_cell and counts.max() <= rule.dominance * counts.sum()
+    return len(counts) >= rule.minimum_cell and bool(counts.max() <= rule.dominance * counts.sum())
 
 
 def complementary(told: Mapping[str, T | None], size: Mapping[str, int]) -> dict[str, T | None]:

@@ -76,7 +76,7 @@ def learn(panel: Panel, names: Sequence[str], tell: Tell | None = None) -> Learn
     if not _enough(panel, fit, held):
         return Learnt(_plain(panel, names, FEW, tell), None, FEW)
     judged, why = _judge(panel, names, part, tell)
-    return Learnt(_fitted(panel, names, fit, held, windows, tell)[0], judged, why)
+    return Learnt(_fitted(panel, names, fit, held, windows, tell), judged, why)
 
 
 def _judge(
@@ -93,7 +93,7 @@ def _judge(
         return None, FEW
     # Its own bins: those of the whole matrix would know the test rows' features.
     past = _cut(panel, np.concatenate([fit, held]))
-    model, _ = _fitted(
+    model = _fitted(
         past, names, np.arange(len(fit), dtype=np.int32), np.arange(len(fit), len(past.labels), dtype=np.int32),
         windows, tell,
     )  # fmt: skip
@@ -111,19 +111,16 @@ def _cut(panel: Panel, rows: Rows) -> Panel:
 
 def _fitted(
     panel: Panel, names: Sequence[str], fit: Rows, held: Rows, windows: split.Windows, tell: Tell | None
-) -> tuple[Model, npt.NDArray[np.float64]]:
-    binned = training.Binned(panel.values, panel.labels, names)
-    text, rounds, settings = binned.train(fit, held, tell)
-    del binned
+) -> Model:
+    text, rounds, settings = training.train_held(panel.values, panel.labels, names, fit, held, tell)
     bare = Model("plain", None, tuple(names), rounds, settings, None, None, None, text)
     raw, labels = bare.raw(panel.values[held]), panel.labels[held]
     calibration = isotonic(raw, labels)
     score = calibration.apply(raw)
     kept = split.Windows(windows.fit, windows.calibration)
-    model = Model(
+    return Model(
         "split", None, tuple(names), rounds, settings, kept, calibration, choose(score, labels), text
     )  # fmt: skip
-    return model, score
 
 
 def _plain(panel: Panel, names: Sequence[str], reason: str, tell: Tell | None) -> Model:

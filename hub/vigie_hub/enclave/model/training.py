@@ -43,9 +43,9 @@ SPLIT_SETTINGS: Final[dict[str, Any]] = {
     "num_leaves": 15,
     "min_data_in_leaf": 200,
     "lambda_l2": 10.0,
-    "metric": "auc",
+    "metric": "binary_logloss",
 }
-"""Settings of ``SPLIT`` but for ``scale_pos_weight``, which follows from the outcomes: see :func:`weight`."""
+"""Settings of ``SPLIT``; what a failing row weighs follows from the outcomes: see :func:`weight`."""
 
 
 def weight(labels: Labels) -> float:
@@ -76,40 +76,48 @@ def train(values: Matrix, labels: Labels, names: Sequence[str], tell: Tell | Non
     return lightgbm.train(settings, data, num_boost_round=ROUNDS, callbacks=[_telling(tell)])
 
 
-class Binned:
-    """Labelled rows as LightGBM's bins: made once, about an eighth of the matrix, and cut without another copy of it."""
+def train_held(
+    values: Matrix, labels: Labels, names: Sequence[str], fit: Rows, held: Rows, tell: Tell | None = None
+) -> tuple[str, int, dict[str, Any]]:
+    """Train by ``SPLIT`` on some rows and stop early on others.
 
-    def __init__(self, values: Matrix, labels: Labels, names: Sequence[str]) -> None:
-        self._labels = labels
-        self._sample = {"bin_construct_sample_cnt": len(labels)}
-        self._whole = lightgbm.Dataset(
-            values,
-            labels.astype(np.float64),
-            feature_name=list(names),
-            params={**SPLIT_SETTINGS, **self._sample},
-            free_raw_data=True,
-        ).construct()
+    All rows are binned once, an eighth of the matrix, and the parts are cut from the bins: the matrix is never copied.
 
-    def train(self, fit: Rows, held: Rows, tell: Tell | None = None) -> tuple[str, int, dict[str, Any]]:
-        """Train by ``SPLIT`` on the rows ``fit`` and stop early on the rows ``held``.
+    Args:
+        values: shape (rows, features), float64, unknown as NaN.
+        labels: outcomes, 0 or 1.
+        names: of the features, in canonical order.
+        fit: ascending indices of the rows that trees grow on.
+        held: ascending indices of the rows whose weighted loss says when to stop.
+        tell: takes the rounds done and the most there can be, every :data:`TELL_EVERY` rounds.
 
-        Returns:
-            The model's text, its number of trees, and the settings used.
-        """
-        settings = {**SPLIT_SETTINGS, **self._sample, "scale_pos_weight": weight(self._labels[fit])}
-        booster = lightgbm.train(
-            settings,
-            self._subset(fit, settings),
-            num_boost_round=ROUNDS,
-            valid_sets=[self._subset(held, settings)],
-            valid_names=["held"],
-            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), _telling(tell)],
-        )
-        rounds = booster.best_iteration or booster.current_iteration()
-        return booster.model_to_string(num_iteration=rounds), rounds, settings
+    Returns:
+        The model's text, its number of trees, and the settings used.
+    """
+    settings = {**SPLIT_SETTINGS, "bin_construct_sample_cnt": len(labels)}
+    failing = weight(labels[fit])
+    whole = lightgbm.Dataset(
+        values,
+        labels.astype(np.float64),
+        weight=np.where(labels == 1, failing, 1.0),
+        feature_name=list(names),
+        params=settings,
+        free_raw_data=True,
+    ).construct()
+    booster = lightgbm.train(
+        settings,
+        _cut(whole, fit, settings),
+        num_boost_round=ROUNDS,
+        valid_sets=[_cut(whole, held, settings)],
+        valid_names=["held"],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), _telling(tell)],
+    )
+    rounds = booster.best_iteration or booster.current_iteration()
+    return booster.model_to_string(num_iteration=rounds), rounds, {**settings, "weight_of_failing": failing}
 
-    def _subset(self, rows: Rows, settings: dict[str, Any]) -> lightgbm.Dataset:
-        return self._whole.subset(rows, params=settings)  # type: ignore[arg-type]  # an array of indices does as well
+
+def _cut(whole: lightgbm.Dataset, rows: Rows, settings: dict[str, Any]) -> lightgbm.Dataset:
+    return whole.subset(rows, params=settings)  # type: ignore[arg-type]  # an array of indices does as well
 
 
 def _telling(tell: Tell | None) -> Callable[[Any], None]:
