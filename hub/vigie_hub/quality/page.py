@@ -177,7 +177,7 @@ def _cells(cells: Mapping[str, Mapping[str, float | None] | None], language: str
             say("share"),
             say("precision"),
             say("recall"),
-        )  # fmt: skip
+        )
     )
     rows = []
     for code, cell in sorted(cells.items(), key=lambda item: (len(item[0]), item[0])):
