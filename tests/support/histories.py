@@ -1,6 +1,7 @@
 """Made-up companies with a long history, as the groups that features come in: quick, and long enough to hold months out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ class Town:
         months = self.values.shape[1]
         labelled = months - HORIZON
         first = PERIOD - months + 1
-        base = {
+        base: dict[str, Any] = {
             "keys": pa.array([key.encode() for key in keys.tolist()], pa.binary(16)),
             "inside": np.ones(len(part), np.bool_),
             "scored": self.values[part, -1],
@@ -82,6 +83,18 @@ class Town:
             "first": first,
             "in_default": np.zeros((len(part), months), np.bool_),
         }
-        if not placed:
-            return Group(**base)
-        return Placed(**base, sector=self.sector[part], departement=self.departement[part])
+        nowhere = np.full(len(part), -1, np.int32)
+        places = {
+            "sector": self.sector[part] if placed else nowhere,
+            "departement": self.departement[part] if placed else nowhere,
+        }
+        # What a group holds besides; only those that it has.
+        more = {
+            **places,
+            "period": PERIOD,
+            "candidate_sector": np.full(len(part) * labelled, -1, np.int16),
+            "label": np.full(len(part) * labelled, -1, np.int8),
+        }
+        known = {one.name for one in fields(Group)}
+        base |= {name: value for name, value in more.items() if name in known}
+        return Placed(**{**base, **places}) if placed and "sector" not in known else Group(**base)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import rfc8785
 
 from vigie.convention import Disclosure
+from vigie.datasets.departments import DEPARTMENTS
 from vigie_hub.enclave.disclosure import complementary, disclosed, may_tell
 from vigie_hub.enclave.model import Panel, Scores
 from vigie_hub.enclave.model.explanation import Explanation
@@ -108,8 +109,8 @@ def _out_of_sample(panel: Panel, judged: Judged, rule: Disclosure) -> dict[str, 
         "stability": _number(stability(company, month, listed)) if may_tell(company[listed], rule) else None,
         "roc_auc": _figure(found["roc_auc"]),
         "curve": lines.curve(),
-        "sectors": _by_area(panel.sector, company, label, listed, rule),
-        "departements": _by_area(panel.departement, company, label, listed, rule),
+        "sectors": _by_area(panel.sector, "{:02d}".format, company, label, listed, rule),
+        "departements": _by_area(panel.departement, DEPARTMENTS.__getitem__, company, label, listed, rule),
     }
 
 
@@ -200,7 +201,12 @@ def _both(one: int, other: int, rule: Disclosure) -> bool:
 
 
 def _by_area(
-    area: Integers, company: Integers, label: npt.NDArray[np.uint8], listed: npt.NDArray[np.bool_], rule: Disclosure
+    area: Integers,
+    name_of: Callable[[int], str],
+    company: Integers,
+    label: npt.NDArray[np.uint8],
+    listed: npt.NDArray[np.bool_],
+    rule: Disclosure,
 ) -> dict[str, dict[str, float | None] | None]:
     """Base rate, list and its precision and recall, for each sector or département that is known."""
     if not len(area):
@@ -212,10 +218,11 @@ def _by_area(
         mine = of_row == code
         bad, on = mine & (label == 1), mine & listed
         cells = (bad & on, bad & ~on, mine & (label == 0) & listed, mine & (label == 0) & ~listed)
-        size[str(code)] = len(np.unique(company[mine]))
-        told[str(code)] = (
+        name = name_of(code)
+        size[name] = len(np.unique(company[mine]))
+        told[name] = (
             {
-                "companies": disclosed(size[str(code)], rule),
+                "companies": disclosed(size[name], rule),
                 "base_rate": _number(bad.sum() / mine.sum()),
                 "share": _number(on.sum() / mine.sum()),
                 "precision": _number((bad & on).sum() / on.sum()) if on.any() else None,

@@ -66,8 +66,8 @@ def test_it_is_json_that_a_statement_can_hold() -> None:
 
 def test_places_are_told_one_by_one() -> None:
     sectors, departements = (told()["out_of_sample"][name] for name in ("sectors", "departements"))
-    assert set(sectors) == {"0", "1", "2", "3"}
-    assert set(departements) == {"0", "1", "2"}  # -1 is nowhere
+    assert set(sectors) == {"00", "01", "02", "03"}
+    assert set(departements) == {"01", "02", "03"}  # -1 is nowhere
     some = [cell for cell in sectors.values() if cell is not None]
     assert some
     for cell in some:
