@@ -4,6 +4,7 @@ Generated data: no quality on real companies may be claimed from these figures, 
 goes on, and that a partner's features stay in their place, empty.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def aucpr(panel: Panel, catalogue: Catalogue) -> float:
 
 @pytest.mark.timeout(600)
 def test_the_loss_of_each_partner_in_numbers(
-    whole: tuple[Panel, Catalogue], record_property: pytest.RecordProperty
+    whole: tuple[Panel, Catalogue], record_property: Callable[[str, object], None]
 ) -> None:
     panel, catalogue = whole
     together = aucpr(panel, catalogue)
