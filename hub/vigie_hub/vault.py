@@ -67,7 +67,9 @@ class Vault:
         for row in reversed(self.models()):
             if row.digest == digest:
                 return row
-        raise Missing("the hub holds no model with that digest", hint="`vigie-hub models` lists those that it holds")
+        raise Missing(
+            "the hub holds no model with that digest", hint="`vigie-hub model list` shows those that it holds"
+        )
 
     def models(self) -> list[ModelRow]:
         """All models, in the order of their runs in the journal."""

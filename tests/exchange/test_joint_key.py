@@ -39,7 +39,7 @@ class Kept:
         self.wait_confirmed()
 
     def models(self) -> list[dict[str, Any]]:
-        said = self.exchange.run(["vigie-hub", "models", "--folder", str(self.exchange.hub), "--json"], HUB)
+        said = self.exchange.run(["vigie-hub", "model", "list", "--folder", str(self.exchange.hub), "--json"], HUB)
         return list(json.loads(said))
 
     def wait_confirmed(self) -> None:

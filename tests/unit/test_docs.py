@@ -75,7 +75,8 @@ def known(verb: str) -> list[str]:
     return (
         words
         if len(words) < 3
-        or words[1] in ("member", "convention", "evidence", "audit", "results", "perimeter", "share", "enclave")
+        or words[1]
+        in ("member", "convention", "evidence", "audit", "results", "perimeter", "share", "enclave", "model")
         else words[:2]
     )
 

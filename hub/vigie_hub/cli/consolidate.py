@@ -48,7 +48,7 @@ def consolidate(
 ) -> None:
     """Order a consolidation over all current lots of a purpose, and follow it until its run is signed.
 
-    The run trains a model, or scores with one that an earlier run trained; `vigie-hub models` lists those. Shares of the
+    The run trains a model, or scores with one that an earlier run trained; `vigie-hub model list` shows those. Shares of the
     models' key come from the custodians then, and are made anew when the convention names other ones.
     """
     match = _DURATION.fullmatch(deadline)

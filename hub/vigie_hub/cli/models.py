@@ -1,4 +1,4 @@
-"""``vigie-hub models``: models that the hub holds, sealed, and which custodians keep their shares of the key."""
+"""``vigie-hub model list``: models that the hub holds, sealed, and which custodians keep their shares of the key."""
 
 import re
 from typing import Any
@@ -13,9 +13,9 @@ from vigie.v1 import exchange_pb2 as pb
 from vigie_hub.cli.connecting import CALL_SECONDS, Desk, Fd, Folder, Json, with_hub
 
 
-def register(app: typer.Typer) -> None:
+def register(verbs: typer.Typer) -> None:
     """Add the verb."""
-    app.command("models")(models)
+    verbs.command("list")(models)
 
 
 def models(folder: Folder, as_json: Json = False, passphrase_fd: Fd = None) -> None:
@@ -68,5 +68,5 @@ async def find_model(desk: Desk, begin: str) -> str:
     found = sorted(one for one in held if one.startswith(begin))
     if len(found) != 1:
         what = f"{len(found)} models begin" if found else "no model begins"
-        raise Missing(f"{what} with {begin[:16]}", hint="`vigie-hub models` lists them")
+        raise Missing(f"{what} with {begin[:16]}", hint="`vigie-hub model list` shows them")
     return found[0]

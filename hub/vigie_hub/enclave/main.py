@@ -42,6 +42,7 @@ from vigie.wiping import let_go, wipe
 from vigie_hub.enclave import sandbox, vault
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.consolidate import consolidate
+from vigie_hub.enclave.evaluation import published
 from vigie_hub.enclave.intake import Opened, Task, check_go, open_releases, read_task
 from vigie_hub.enclave.messages import (
     Begin,
@@ -56,7 +57,7 @@ from vigie_hub.enclave.messages import (
     ResultPart,
 )
 from vigie_hub.enclave.quoting import quoted
-from vigie_hub.enclave.results import metrics, model_card, seal_result
+from vigie_hub.enclave.results import model_card, seal_result
 from vigie_hub.enclave.sandbox import Sandbox
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
@@ -220,7 +221,7 @@ def _work(
         releases=dict(opened.releases),
         model=found.scores.model,
         model_card=card,
-        metrics=metrics(card),
+        metrics=published(found.scores, found.panel, found.catalogue.names, task.convention.disclosure),
         results=tuple(said),
         level=level,  # type: ignore[arg-type]  # evidence.level returns one of the five
         created=stamp(clock()),

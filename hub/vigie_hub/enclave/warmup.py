@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from vigie import attestation, joint, result, sealing, segment, words
 from vigie.clock import parse_time, stamp
+from vigie.convention import Disclosure
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
+from vigie_hub.enclave.evaluation import published
 from vigie_hub.enclave.features import catalogue_of, compute, connect, place_in_sectors
-from vigie_hub.enclave.model import PanelBuilder, train_and_score
+from vigie_hub.enclave.model import Panel, PanelBuilder, train_and_score
 from vigie_hub.enclave.months import parse_month
 
 _COMPANIES: Final = 120
@@ -68,8 +70,37 @@ def warm_up() -> None:
     panel = builder.build()
     trained = train_and_score(panel, catalogue)
     train_and_score(panel, catalogue, model=trained.model_bytes)
+    _judge()
     _seals(tables["headcount"])
     attestation.warm_up()
+
+
+def _judge() -> None:
+    """Train with held-out rows, judge, publish, and score with the model's bytes, on a panel long enough for it."""
+    months, companies = 36, 200
+    company = np.repeat(np.arange(companies, dtype=np.int32), months)
+    labels = (company % 2).astype(np.uint8)
+    noise = np.arange(len(company)) * 7919 % 101 / 50.0
+    panel = Panel(
+        keys=pa.array([number.to_bytes(PSEUDONYM_BYTES, "big") for number in range(_COMPANIES)]),
+        scored=noise[:_COMPANIES, None].copy(),
+        strong=np.arange(_COMPANIES) % 9 == 0,
+        values=(labels + noise)[:, None],
+        labels=labels,
+        companies=companies,
+        failing=companies // 2,
+        months=(_PERIOD - 17 - months, _PERIOD - 18),
+        company=company,
+        month=np.tile(np.arange(_PERIOD - 17 - months, _PERIOD - 17, dtype=np.int32), companies),
+        same=np.arange(companies, dtype=np.int32),
+        proceeding=np.full(companies, _PERIOD - 10, np.int32),
+        sector=np.arange(companies, dtype=np.int32) % 3,
+        departement=np.arange(companies, dtype=np.int32) % 3,
+    )
+    catalogue = catalogue_of([_DECLARED])
+    scores = train_and_score(panel, catalogue)
+    published(scores, panel, catalogue.names, Disclosure(3, 0.85, 5))
+    train_and_score(panel, catalogue, model=scores.model_bytes)
 
 
 def _table(name: str, keys: list[bytes], columns: dict[str, object]) -> pa.Table:

@@ -1,22 +1,21 @@
-"""The model: what it foresees, its one training, its scores, their levels and their reasons."""
+"""The model: what it foresees, its training, its scores, their levels and their reasons."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vigie.errors import Refused
 from vigie_hub.enclave.features import Catalogue
 from vigie_hub.enclave.model.explanation import Explanation, explain
-from vigie_hub.enclave.model.levels import NONE, Levels, levels
+from vigie_hub.enclave.model.learning import Learnt, learn
+from vigie_hub.enclave.model.levels import NONE, Levels, levels, levels_by_threshold
 from vigie_hub.enclave.model.panel import Panel, PanelBuilder
-from vigie_hub.enclave.model.training import serialised, train
+from vigie_hub.enclave.model.stored import Model
 
-__all__ = ["Panel", "PanelBuilder", "Scores", "train_and_score"]
+__all__ = ["Model", "Panel", "PanelBuilder", "Scores", "train_and_score"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,13 @@ class Scores:
 
     Attributes:
         keys: companies, ascending; length n.
-        score: probability of the target within the horizon, not calibrated; length n.
+        score: probability of the target within the horizon; calibrated where the model is; length n.
         level: index into :data:`vigie.result.LEVELS`, or -1 for a company already in proceedings; length n.
         values: the features that were scored, shape (n, features).
         explanation: contributions of the alerted companies.
-        model: SHA-256 of the serialised model.
-        model_bytes: the serialised model, from which `train_and_score` scores again.
+        model: SHA-256 of ``model_bytes``.
+        model_bytes: the model in its one form.
+        learnt: the model, and what it was judged by: nothing, for a model that was given.
     """
 
     keys: pa.Array
@@ -39,7 +39,8 @@ class Scores:
     values: npt.NDArray[np.float64]
     explanation: Explanation
     model: bytes
-    model_bytes: bytes = b""
+    model_bytes: bytes
+    learnt: Learnt
 
 
 def train_and_score(
@@ -49,38 +50,33 @@ def train_and_score(
     *,
     model: bytes | None = None,
 ) -> Scores:
-    """Train on the labelled rows of a panel, or take a model that was trained before, and score its companies.
+    """Train on the labelled rows of a panel and score its companies, or score them with a model that was trained before.
 
     Args:
         panel: from :class:`PanelBuilder`.
         catalogue: the features that its columns are.
         tell: takes the rounds done and their total, from time to time.
-        model: a serialised model, whose digest the caller has checked; None to train.
+        model: the bytes of a model; nothing is trained then.
 
     Raises:
-        Refused: claim ``training``: the labelled rows have fewer than two outcomes; claim ``model``: the model is of
-            other features than the catalogue's.
+        Refused: claim ``training``: the labelled rows have fewer than two outcomes; claim ``model``: the model given learnt
+            other features.
+        MalformedModel: the bytes given are not a model.
     """
-    booster = train(panel.values, panel.labels, catalogue.names, tell) if model is None else load(model, catalogue)
-    score = np.zeros(0)
-    if len(panel.keys):
-        score = np.asarray(booster.predict(panel.scored, num_threads=2), np.float64)
-    level = levels(score, panel.strong)
-    explanation = explain(booster, panel.scored, np.flatnonzero(level > NONE))
-    said = serialised(booster) if model is None else model
-    return Scores(panel.keys, score, level, panel.scored, explanation, hashlib.sha256(said).digest(), said)
-
-
-def load(model: bytes, catalogue: Catalogue) -> lightgbm.Booster:
-    """Read a serialised model.
-
-    Raises:
-        Refused: claim ``model``: it is none, or of other features than the catalogue's.
-    """
-    try:
-        booster = lightgbm.Booster(model_str=model.decode())
-    except (lightgbm.basic.LightGBMError, ValueError) as error:
-        raise Refused("model", expected="a serialised model", found="something else") from error
-    if booster.feature_name() != list(catalogue.names):
-        raise Refused("model", expected="a model of the catalogue's features", found="one of others")
-    return booster
+    if model is None:
+        learnt = learn(panel, catalogue.names, tell)
+        data = learnt.model.to_bytes()
+    else:
+        learnt = Learnt(Model.from_bytes(model), None, "the model was trained in an earlier run")
+        learnt.model.check_features(catalogue.names)
+        data = model
+    chosen = learnt.model
+    score = chosen.score(panel.scored)
+    if chosen.thresholds is None:
+        level = levels(score, panel.strong)
+    else:
+        level = levels_by_threshold(score, panel.strong, chosen.thresholds)
+    explanation = explain(chosen.booster, panel.scored, np.flatnonzero(level > NONE))
+    return Scores(
+        panel.keys, score, level, panel.scored, explanation, hashlib.sha256(data).digest(), data, learnt
+    )  # fmt: skip
