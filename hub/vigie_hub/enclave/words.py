@@ -110,10 +110,9 @@ SENTENCES: Final = (
     "the run that trained the model that the order names",
     "another run",
     "a measurement that {number} organisations approved",
-    "a model of the catalogue's features",
-    "a serialised model",
-    "one of others",
-    "something else",
+    "the {number} features that the model learnt, in their order",
+    "the same features in another order",
+    "{number} features, {number} of them others",
     "a platform that there is a verifier for",
     "a quote whose every signature holds",
     # the work
