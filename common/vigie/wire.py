@@ -58,6 +58,7 @@ TABLE: Final[Mapping[type[VigieError], Row]] = MappingProxyType(
         errors.MalformedConvention: Row(_S.INVALID_ARGUMENT, "The bytes received are not a convention."),
         errors.MalformedSegment: Row(_S.INVALID_ARGUMENT, "The bytes received are not a segment of this lot."),
         errors.MalformedEvidence: Row(_S.INVALID_ARGUMENT, "The bytes received are not hardware evidence."),
+        errors.MalformedModel: Row(_S.INTERNAL, "The model is not what a model must be.", private=True),
         errors.MalformedFrame: Row(_S.INTERNAL, "The enclave does not speak as it must.", private=True),
         errors.Untrusted: Row(_S.UNAUTHENTICATED, "What was received proves nothing."),
         errors.BadSignature: Row(_S.UNAUTHENTICATED, "A signature that is needed is missing or wrong."),
