@@ -1,7 +1,8 @@
 """One attempt at an order: one enclave, from the challenges to the signed run (protocol section 7).
 
 1.  Each willing member draws a challenge.
-2.  The enclave starts and claims what it is; the claim is checked and countersigned with the hub's ``host`` key.
+2.  The enclave starts and claims what it is; the claim is checked, held against what is seen of the process from outside,
+    and countersigned with the hub's ``host`` key.
 3.  The evidence enters the journal.
 4.  Witnesses cosign a checkpoint that covers it, as many as each member's release wants.
 5.  Each willing member is asked for the keys of its lots; every answer enters the journal, then goes to the enclave.
@@ -23,10 +24,12 @@ from vigie.authority import judge
 from vigie.bodies import Evidence, Order, Run
 from vigie.bodies import read as read_body
 from vigie.errors import BadProof, MalformedFrame, Refused, Unavailable, VigieError
+from vigie.evidence import check as check_evidence
 from vigie.statement import Statement
 from vigie_hub import frames
 from vigie_hub.deposit import DepositDesk
 from vigie_hub.frames import Channel, LotInput
+from vigie_hub.isolation.service import Enclave
 from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.outbox import Staged
 from vigie_hub.progress import FROM_ENCLAVE, Step
@@ -92,7 +95,7 @@ class Attempt:
         process = await self._m.launcher.start()
         finished = False
         try:
-            evidence = await self._claim(process.channel, challenges, measurement)
+            evidence = await self._claim(process, challenges, measurement)
             await self._release(process.channel, evidence, challenges)
             run = await self._work(process.channel, evidence)
             finished = True
@@ -121,8 +124,9 @@ class Attempt:
                 self._releases.do_without(name, said.message)
         return {name: said for name, said in drawn.items() if isinstance(said, bytes)}
 
-    async def _claim(self, channel: Channel, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
+    async def _claim(self, process: Enclave, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
         """(2), (3)"""
+        channel = process.channel
         chain = self._m.agreement.chain
         await _give(
             channel,
@@ -145,6 +149,9 @@ class Attempt:
         with _enclave_errs():
             evidence = statements.countersign(claimed, [self._m.host])
             judge(evidence.raw, chain, kind="evidence", current_only=True)
+        # No partner would release to less; and what the kernel says of the enclave from outside must be what it claims.
+        check_evidence(body, chain.current)
+        await process.check(body.layers)
         await self._m.journal.submit([evidence])
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence

@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from vigie.durable import sync_folder, write_file
 from vigie.errors import ConfigError
+from vigie_hub.isolation.launch import MODES
 
 DISTRIBUTIONS: Final = ("cryptography", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy")
 """What the enclave's code imports; what these require is added by their own metadata."""
@@ -109,6 +110,7 @@ def _launch(loader: str) -> dict[str, Any]:
         ],
         "environment": dict(ENVIRONMENT),
         "policy": "descriptors: 3; working folder: root; layers: as the enclave says in its evidence",
+        **MODES,
     }  # fmt: skip
 
 

@@ -35,8 +35,8 @@ from vigie_hub.config import HubConfig
 from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import Gate
 from vigie_hub.handshake import Certificates
+from vigie_hub.isolation.service import launcher_of
 from vigie_hub.journal import Journal
-from vigie_hub.launcher import Launcher
 from vigie_hub.means import Means
 from vigie_hub.metrics import Gauges
 from vigie_hub.outbox import Outbox
@@ -140,7 +140,7 @@ async def _assemble(
     host = keyring.signer("host")
     attendance = Attendance()
     witnessing = Witnessing(journal, agreement, attendance, answer_seconds=limits.answer_seconds)
-    launcher = Launcher(config.enclave, config.folder / "measured.json")
+    launcher = launcher_of(config)
     measured = await asyncio.to_thread(launcher.measure)
     refusals = RefusalDesk(store, journal, agreement, host, per_hour=limits.refusals_per_hour)
     means = Means(

@@ -4,7 +4,6 @@ The host is treated as hostile.  A frame that is garbled, out of order, of an un
 :class:`~vigie.errors.MalformedFrame`; nothing is skipped.  This is the only module of the enclave that sees ``_pb2``.
 """
 
-import socket
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +12,7 @@ from google.protobuf.message import DecodeError
 from vigie.errors import MalformedFrame
 from vigie.v1 import enclave_pb2
 from vigie_hub.enclave import frames
+from vigie_hub.enclave.door import Stream
 from vigie_hub.enclave.messages import (
     Begin,
     Claim,
@@ -38,7 +38,7 @@ _DIGEST: Final = 32
 class Channel:
     """The enclave's end of the socket pair.  Blocking; used by one thread."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Stream) -> None:
         self._connection = connection
         self._sent = 0
         self._received = 0

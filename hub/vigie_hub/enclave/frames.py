@@ -4,12 +4,12 @@ The length is that of the payload alone.  Type 0 is a Control message, type 1 bu
 them announced.  Every length is bounded before anything is allocated for it.
 """
 
-import socket
 from typing import Final
 
 from vigie.errors import MalformedFrame
 from vigie.sealing import OVERHEAD
 from vigie.segment import CAP
+from vigie_hub.enclave.door import Stream
 
 CONTROL: Final = 0
 BULK: Final = 1
@@ -33,7 +33,7 @@ def encode(kind: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "big") + bytes((kind,)) + payload
 
 
-def send(connection: socket.socket, kind: int, payload: bytes) -> None:
+def send(connection: Stream, kind: int, payload: bytes) -> None:
     """Send one frame whole.
 
     Raises:
@@ -43,7 +43,7 @@ def send(connection: socket.socket, kind: int, payload: bytes) -> None:
     connection.sendall(encode(kind, payload))
 
 
-def receive(connection: socket.socket, kind: int) -> bytes:
+def receive(connection: Stream, kind: int) -> bytes:
     """Receive one frame, which must be of that kind, and return its payload.
 
     Raises:
@@ -63,7 +63,7 @@ def _check(kind: int, length: int) -> None:
         raise MalformedFrame(f"a frame of type {kind} is longer than it may be")
 
 
-def _exactly(connection: socket.socket, length: int) -> bytearray:
+def _exactly(connection: Stream, length: int) -> bytearray:
     buffer = bytearray(length)
     view = memoryview(buffer)
     while view:

@@ -15,8 +15,8 @@ Keys are drawn after everything is warmed up and sealed, live in this process on
 
 import platform
 import secrets
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -36,9 +36,11 @@ from vigie.statement import Statement
 from vigie_hub.enclave import sandbox
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.consolidate import consolidate
+from vigie_hub.enclave.door import Door
 from vigie_hub.enclave.intake import Opened, Task, check_go, open_releases, read_task
 from vigie_hub.enclave.messages import Begin, Claim, Done, Go, PartnerRelease, Progress, ResultPart
 from vigie_hub.enclave.results import metrics, model_card, seal_result
+from vigie_hub.enclave.sandbox import Sandbox
 from vigie_hub.enclave.stopping import failed
 from vigie_hub.enclave.warmup import warm_up
 
@@ -46,21 +48,48 @@ Clock = Callable[[], datetime]
 
 _SEED_BYTES: Final = 32
 
+_VERSIONS: Final = {
+    "python": platform.python_version(),
+    "duckdb": duckdb.__version__,
+    "lightgbm": lightgbm.__version__,
+    "pyarrow": pa.__version__,
+    "numpy": np.__version__,
+    "cryptography": cryptography.__version__,
+}
 
-def serve(file_descriptor: int) -> int:
-    """Serve one order over an inherited socket; returns the exit code: 0 for a signed run, 1 for anything else."""
+
+@dataclass(frozen=True)
+class Standing:
+    """What this process is and where: found out before the seal, which refuses to ask again.
+
+    Attributes:
+        layers: the state of each layer.
+        host: what it can see of the host, and the versions of what computes.
+    """
+
+    layers: Mapping[str, str]
+    host: Mapping[str, str]
+
+
+def serve(box: Sandbox) -> int:
+    """Serve one order over the inherited socket; returns the exit code: 0 for a signed run, 1 for anything else.
+
+    Args:
+        box: its early layers are on.
+    """
     warm_up()
-    sandbox.apply(sandbox.SEALED)
-    with socket.socket(fileno=file_descriptor) as connection:
-        channel = Channel(connection)
+    host = {**box.host_facts(), **_VERSIONS}
+    standing = Standing(box.seal(), host)
+    with Door(box.channel) as door:
+        channel = Channel(door)
         try:
-            run(channel, clock=utc_now)
+            run(channel, clock=utc_now, standing=standing)
         except Exception as error:  # noqa: BLE001 -- the one place where every fault becomes a word for the host
             return _tell(channel, error)
     return 0
 
 
-def run(channel: Channel, *, clock: Clock) -> None:
+def run(channel: Channel, *, clock: Clock, standing: Standing) -> None:
     """Serve one order.
 
     Raises:
@@ -74,7 +103,7 @@ def run(channel: Channel, *, clock: Clock) -> None:
     task = read_task(begin)
     private = SealingPrivateKey.from_seed(sealing.generate())
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(_SEED_BYTES))
-    claim = evidence_of(task, private, signer, created=stamp(clock()))
+    claim = evidence_of(task, private, signer, standing, created=stamp(clock()))
     claimed = statement.sign_text(bodies.text_for(claim), [signer])
     channel.send(Claim(claimed.raw))
     answers: list[PartnerRelease] = []
@@ -87,8 +116,10 @@ def run(channel: Channel, *, clock: Clock) -> None:
     _work(channel, task, opened, signed, claim, signer, clock)
 
 
-def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, created: str) -> bodies.Evidence:
-    """What this enclave is, with the state of each layer read back now."""
+def evidence_of(
+    task: Task, private: SealingPrivateKey, signer: Signer, standing: Standing, *, created: str
+) -> bodies.Evidence:
+    """What this enclave is, with the state of each layer."""
     return bodies.Evidence(
         convention=task.chain.digest,
         order=task.order_digest,
@@ -98,17 +129,8 @@ def evidence_of(task: Task, private: SealingPrivateKey, signer: Signer, *, creat
         measurement=task.measurement,
         policy=sandbox.policy_digest(),
         platform="software",
-        layers=sandbox.states(),
-        host={
-            "kernel": platform.release(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "duckdb": duckdb.__version__,
-            "lightgbm": lightgbm.__version__,
-            "pyarrow": pa.__version__,
-            "numpy": np.__version__,
-            "cryptography": cryptography.__version__,
-        },
+        layers=dict(standing.layers),
+        host=dict(standing.host),
         quote=None,
         created=created,
     )
@@ -158,10 +180,3 @@ def _tell(channel: Channel, error: Exception) -> int:
     except (OSError, MalformedFrame):
         return 1  # the host is gone: nobody is left to tell
     return 1
-
-
-def main(argv: list[str]) -> int:
-    """``vigie_hub.enclave FD``: serve one order over that file descriptor."""
-    if len(argv) != 1 or not argv[0].isdecimal():
-        return 2
-    return serve(int(argv[0]))

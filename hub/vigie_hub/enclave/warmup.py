@@ -4,13 +4,14 @@ Libraries build thread pools, probe the processor and import lazily on first use
 channel.  So each code path runs here, on constants, before any key is drawn.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from vigie import result, sealing, segment
+from vigie.clock import parse_time, stamp
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
 from vigie.note import Signer
 from vigie_hub.enclave.features import catalogue_of, compute, connect
@@ -84,3 +85,4 @@ def _seals(table: pa.Table) -> None:
         segment.read(plain, table.schema)
     result.encode(result.schema().empty_table(), dict.fromkeys(result.ABOUT))
     Signer("warm-up", bytes(32)).sign(b"warm-up\n")
+    parse_time(stamp(datetime(2020, 12, 1, tzinfo=UTC)))  # its first use imports

@@ -19,7 +19,7 @@ from vigie.errors import MalformedFrame, MalformedSegment
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub.enclave import frames
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.main import run
+from vigie_hub.enclave.main import Standing, run
 from vigie_hub.enclave.stopping import failed
 
 A, B = "000000001", "900000002"
@@ -404,7 +404,7 @@ def test_a_first_message_other_than_begin(world: World) -> None:
     with ours, theirs:
         frames.send(ours, frames.CONTROL, pb.Control(go=pb.Go()).SerializeToString())
         with pytest.raises(MalformedFrame, match="Begin"):
-            run(Channel(theirs), clock=lambda: world.now)
+            run(Channel(theirs), clock=lambda: world.now, standing=Standing({}, {}))
 
 
 SECRET = "123456789"
