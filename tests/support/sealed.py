@@ -17,10 +17,11 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from vigie_hub.isolation import launch as launches
@@ -109,12 +110,13 @@ class Outcome:
 
 
 @contextmanager
-def sealed_root(folder: Path, enclave: Path) -> Iterator[SealedRoot]:
+def sealed_root(folder: Path, enclave: Path, packages: Mapping[str, Path] = MappingProxyType({})) -> Iterator[SealedRoot]:
     """A test root beside a built enclave root: the same files by hard links, and the probe runner.
 
     Args:
         folder: a new one, on the same file system; its parents must let others pass for a user of its own in mode B.
         enclave: holds ``root/`` and ``launch.json`` (:func:`support.exchange.make_enclave`).
+        packages: folders of Python code to put beside the runner, by the name to import them by.
     """
     root = folder / "root"
     shutil.copytree(enclave / "root", root, copy_function=_link, symlinks=True)
@@ -122,6 +124,8 @@ def sealed_root(folder: Path, enclave: Path) -> Iterator[SealedRoot]:
     library.chmod(0o755)
     shutil.copyfile(Path(__file__).with_name("probe_program.py"), library / f"{MODULE}.py")
     (library / f"{MODULE}.py").chmod(0o444)
+    for name, package in packages.items():
+        shutil.copytree(package, library / name, ignore=shutil.ignore_patterns("__pycache__"))
     library.chmod(0o555)
     launch = launches.read(json.loads((enclave / "launch.json").read_bytes())).with_module(MODULE)
     try:

@@ -1,7 +1,7 @@
 """Hostile code for the inside of an enclave: what it tries, one small attempt each, and how it tells what came of it."""
 
 from . import files, kernel, libraries, memory, processes, sockets
-from .attempt import PROBES, Probe, Refused, Unavailable
+from .attempt import PROBES, Probe, Refused, Unavailable, tell
 
 __all__ = [
     "PROBES",
@@ -14,4 +14,5 @@ __all__ = [
     "memory",
     "processes",
     "sockets",
+    "tell",
 ]

@@ -96,3 +96,14 @@ def call(name: str, *arguments: Argument) -> int:
     if result == -1:
         raise Refused(ctypes.get_errno())
     return result
+
+
+def tell(name: str) -> str:
+    """Try; ``done``, or how it was refused."""
+    try:
+        PROBES[name].attempt()
+    except (Refused, Unavailable) as refusal:
+        return f"refused {refusal}"
+    except (OSError, RuntimeError, MemoryError) as error:
+        return f"refused {type(error).__name__}"
+    return "done"

@@ -12,6 +12,7 @@ _WITHOUT_RESERVE: Final = 0x4022
 _ALL: Final = 7
 _EXECUTE: Final = 5
 _TOO_MUCH: Final = 1 << 44
+_MANY: Final = 5000
 
 
 @probe("executable_memory")
@@ -49,7 +50,7 @@ def _threads() -> None:
     """More threads than any run needs."""
     held = threading.Event()
     try:
-        for _ in range(600):
+        for _ in range(_MANY):
             threading.Thread(target=held.wait, daemon=True).start()
     finally:
         held.set()
