@@ -13,6 +13,7 @@
     │   ├── MalformedConvention
     │   ├── MalformedSegment
     │   ├── MalformedEvidence
+    │   ├── MalformedModel
     │   └── MalformedFrame
     ├── Untrusted               well-formed, but it proves nothing or the wrong thing
     │   ├── BadSignature
@@ -83,6 +84,10 @@ class MalformedSegment(Malformed):
 
 class MalformedEvidence(Malformed):
     """A hardware report, quote or attestation document is not laid out as its maker says, or its endorsements are not."""
+
+
+class MalformedModel(Malformed):
+    """Bytes are not those of a model, which docs/spec/model.md describes."""
 
 
 class MalformedFrame(Malformed):

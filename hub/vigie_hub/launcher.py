@@ -1,7 +1,7 @@
 """Measuring the enclave root and starting an enclave from it.
 
 The measurement is taken again before every start. What was hashed before is remembered by the identity of the file
-(size, times, inode), so that a start costs a walk over the root and not a second of hashing; the memory is the hub's
+(size, times, inode, device), so that a start costs a walk over the root and not a second of hashing; the memory is the hub's
 own, like the measurement itself at level A1. The rule it keeps: an enclave gets one descriptor (3, its channel), the
 environment in ``launch.json`` and nothing else of this process; its output goes nowhere. How far it is kept apart from
 its host is the business of :mod:`vigie_hub.isolation`.
@@ -9,6 +9,8 @@ its host is the business of :mod:`vigie_hub.isolation`.
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from vigie import bytecode
 from vigie.durable import write_file
 from vigie.errors import ConfigError, Unavailable
 from vigie.evidence import file_digest, measure_tree, measurement
@@ -120,20 +123,21 @@ class Launcher:
         """Return the measurement of what would be started now, 32 bytes; blocks."""
         known = self._remembered()
         kept: dict[str, list[Any]] = {}
+        start = len(os.fspath(self._root)) + 1
 
         def digest(path: Path) -> bytes:
-            name = path.relative_to(self._root).as_posix()
-            status = path.stat()
-            identity = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+            name = os.fspath(path)[start:]
+            status = path.stat(follow_symlinks=False)
+            identity = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
             remembered = known.get(name)
-            if remembered is not None and remembered[:4] == identity:
+            if remembered is not None and remembered[:-1] == identity:
                 kept[name] = remembered
-                return bytes.fromhex(remembered[4])
+                return bytes.fromhex(remembered[-1])
             found = file_digest(path)
             kept[name] = [*identity, found.hex()]
             return found
 
-        result = measurement(measure_tree(self._root, digest), self._launch)
+        result = measurement(measure_tree(self._root, digest, byte_code=bytecode.paired), self._launch)
         if kept != known:
             write_file(self._memory, json.dumps({"root": str(self._root), "files": kept}).encode())
         self._measured = result
@@ -177,6 +181,17 @@ class Launcher:
             if memory["root"] != str(self._root):
                 return {}
             files: dict[str, list[Any]] = memory["files"]
-            return {name: entry for name, entry in files.items() if len(entry) == 5 and len(entry[4]) == 64}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {name: entry for name, entry in files.items() if _sound(entry)}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return {}
+
+
+def _sound(entry: object) -> bool:
+    """Whether something remembered has the form of an identity and a hash; only the hub's own user can have forged it."""
+    return (
+        isinstance(entry, list)
+        and len(entry) == 6
+        and all(type(number) is int for number in entry[:-1])
+        and isinstance(entry[-1], str)
+        and re.fullmatch(r"[0-9a-f]{64}", entry[-1]) is not None
+    )

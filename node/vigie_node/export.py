@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from vigie import durable
 from vigie.datasets import SIREN
 from vigie.result import TOPICS
+from vigie_node.changes import CHANGE, ENGLISH
 
 FORMATS = ("parquet", "csv", "xlsx")
 METADATA = b"vigie"
@@ -27,6 +28,7 @@ LANGUAGES = ("fr", "en")
 _HEADINGS: Mapping[str, tuple[str, str]] = {
     SIREN: ("SIREN", "SIREN"),
     "level": ("Niveau d'alerte", "Alert level"),
+    CHANGE: ("Évolution", "Change"),
     "score": ("Score", "Score"),
     **TOPICS,
     "other_sources": ("Autres sources (total)", "Other sources (total)"),
@@ -98,12 +100,24 @@ def notice(about: Mapping[str, Any], language: str) -> list[str]:
             f"{dataset} : {source.get('partner', '')}, "
             f"{'données arrêtées au' if french else 'data as of'} {source.get('as_of', '')}"
         )
+    if "compared_with" in about:
+        lines.append(_compared(about["compared_with"], french=french))
     missing = about.get("missing_partners", [])
     if missing:
         lines.append(f"{'Partenaires absents' if french else 'Missing partners'} : {', '.join(missing)}")
     for column, labels in sorted(withheld.items()):
         lines.append(f"{heading(column, language)} : {_WITHHELD[not french]} ({', '.join(labels)})")
     return [line for line in lines if line]
+
+
+def _compared(period: str | None, *, french: bool) -> str:
+    if period is None:
+        return (
+            "Première liste reçue : toute alerte est une première alerte"
+            if french
+            else ("First list received: every alert is a first alert")
+        )
+    return f"{'Évolution depuis la liste de' if french else 'Change since the list of'} {period}"
 
 
 def rows_for_people(table: pa.Table, about: Mapping[str, Any], language: str) -> tuple[list[str], list[list[Any]]]:
@@ -118,6 +132,8 @@ def rows_for_people(table: pa.Table, about: Mapping[str, Any], language: str) ->
         values = table.column(name).to_pylist()
         if name == "level" and language == "en":
             values = [_LEVELS_EN.get(value, value) for value in values]
+        elif name == CHANGE and language == "en":
+            values = [ENGLISH.get(value, value) for value in values]
         elif name in ("reason_1", "reason_2", "reason_3"):
             values = [reason_in_words(value, about, language) for value in values]
         columns.append(values)

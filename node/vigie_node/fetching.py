@@ -23,7 +23,7 @@ from vigie.clock import stamp, utc_now
 from vigie.errors import Refused
 from vigie.journal.checkpoint import Checkpoint
 from vigie.keyring import Keyring
-from vigie_node import export
+from vigie_node import changes, export
 from vigie_node.folder import Node
 from vigie_node.history import same_history
 from vigie_node.pseudonyms.cache import PseudonymCache
@@ -110,7 +110,18 @@ class Fetcher:
         for file, content in proofs.items():
             durable.write_file(place / file, content)
         about = {**opened.about, "level": opened.level}
-        export.write(opened.table, about, place / "result.parquet", form="parquet", language="fr")
+        table = opened.table
+        if "level" in about["withheld"]:
+            about["withheld"] = {**about["withheld"], changes.CHANGE: about["withheld"]["level"]}
+            table = changes.with_changes(table, None)
+        else:
+            before = changes.earlier(
+                self.folder, self.state.results(),
+                grant=checked.grant, purpose=checked.order.purpose, period=checked.order.period,
+            )  # fmt: skip
+            about["compared_with"] = None if before is None else before.period
+            table = changes.with_changes(table, before)
+        export.write(table, about, place / "result.parquet", form="parquet", language="fr")
         kept = StoredResult(
             digest, checked.grant, checked.order.purpose, checked.order.period, opened.level, name, None,
             stamp(self.clock()),

@@ -10,14 +10,16 @@ import json
 import resource
 import sys
 import time
+from collections import deque
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, SIREN, ColumnType, Dataset
-from vigie_hub.enclave.features import catalogue_of, compute, connect
-from vigie_hub.enclave.model import PanelBuilder, Scores, train_and_score
+from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
+from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.months import parse_month
 
 HORIZON = 18
@@ -51,19 +53,44 @@ def centralised(
         target: as in a purpose of the convention.
         owner: the partner that decides which companies are looked at.
     """
-    tables = {path.stem: load(path, BUILT_IN[path.stem]) for path in sorted(data.glob("*/*.parquet"))}
+    panel, catalogue = panel_of(data, period, target=target, owner=owner)
+    return train_and_score(panel, catalogue), panel.values.shape
+
+
+def panel_of(
+    data: Path,
+    period: str,
+    *,
+    target: str = "failure-or-default",
+    owner: str = "acoss",
+    without: Collection[str] = (),
+) -> tuple[Panel, Catalogue]:
+    """The labelled rows and the companies to score, and the features that their columns are.
+
+    Args:
+        data: folder with one folder of canonical files for each partner.
+        period: month of the scores, YYYY-MM.
+        target: as in a purpose of the convention.
+        owner: the partner that decides which companies are looked at.
+        without: partners whose files are left out; their features stay in place, empty.
+    """
+    paths = sorted(data.glob("*/*.parquet"))
+    tables = {path.stem: load(path, BUILT_IN[path.stem]) for path in paths if path.parent.name not in without}
     own = {path.stem for path in (data / owner).glob("*.parquet")}
-    catalogue = catalogue_of(definition for name, definition in BUILT_IN.items() if name in tables)
+    catalogue = catalogue_of(
+        definition for name, definition in BUILT_IN.items() if name in {path.stem for path in paths}
+    )
     month = parse_month(period)
     builder = PanelBuilder(target=target, horizon=HORIZON, period=month)
     sirens = duckdb.connect().execute(
         "SELECT DISTINCT siren FROM read_parquet(?) ORDER BY 1", [[str(data / owner / f"{name}.parquet") for name in own]]
     ).fetchall()  # fmt: skip
     connection = connect()
+    made: deque[Group] = deque()
     for start in range(0, len(sirens), COMPANIES_AT_ONCE):
         low, high = sirens[start][0], sirens[min(start + COMPANIES_AT_ONCE, len(sirens)) - 1][0]
         part = {name: between(table, low, high) for name, table in tables.items()}
-        builder.add(
+        made.append(
             compute(
                 connection,
                 part,
@@ -74,8 +101,10 @@ def centralised(
                 key=SIREN,
             )
         )
-    panel = builder.build()
-    return train_and_score(panel, catalogue), panel.values.shape
+    place_in_sectors(made, catalogue)
+    while made:
+        builder.add(made.popleft())
+    return builder.build(), catalogue
 
 
 def between(table: pa.Table, low: str, high: str) -> pa.Table:

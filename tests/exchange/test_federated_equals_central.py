@@ -14,9 +14,9 @@ import pytest
 
 from support.enclave_story import DEMO, load
 from support.exchange import Exchange, make_data, make_enclave
-from support.panel import ALL, group
+from support.panel import DEMO_CATALOGUE, group
 from vigie.datasets import BUILT_IN, SIREN
-from vigie.demo.story import PARTNERS
+from vigie.demo.story import HUB, PARTNERS
 from vigie.result import LEVELS
 from vigie_hub.enclave.model import PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.months import parse_month
@@ -31,14 +31,15 @@ class Told:
     data: Path
     reference: Scores
     lists: Mapping[str, pa.Table]
+    folder: Path
 
 
 def centralised(data: Path) -> Scores:
     """All extracts in one place, in clear, sorted by SIREN, in one group."""
     clear = {name: table for tables in load(data, BUILT_IN).values() for name, table in tables.items()}
     builder = PanelBuilder(target="failure-or-default", horizon=18, period=parse_month(PERIOD))
-    builder.add(group(clear, PERIOD))
-    return train_and_score(builder.build(), ALL)
+    builder.add(group(clear, PERIOD, catalogue=DEMO_CATALOGUE))
+    return train_and_score(builder.build(), DEMO_CATALOGUE)
 
 
 def exchanged(data: Path, folder: Path, enclave: Path) -> dict[str, pa.Table]:
@@ -48,6 +49,13 @@ def exchanged(data: Path, folder: Path, enclave: Path) -> dict[str, pa.Table]:
         exchange.begin()
         exchange.send_all()
         exchange.consolidate(PERIOD)
+        exchange.run(
+            [
+                "vigie-hub", "model", "evaluate", "--folder", str(exchange.hub), "--language", "en",
+                "--report", str(folder / "report.html"),
+            ],
+            HUB,
+        )  # fmt: skip
         return {name: exchange.result(name) for name in PARTNERS}
     finally:
         exchange.stop()
@@ -63,7 +71,8 @@ def enclave(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, enclave: Path) -> Told:
     base = tmp_path_factory.mktemp(request.param)
     data = DEMO if request.param == "demo" else make_data(base / "data")
-    return Told(data, centralised(data), exchanged(data, base / "exchange", enclave))
+    lists = exchanged(data, base / "exchange", enclave)
+    return Told(data, centralised(data), lists, base / "exchange")
 
 
 @pytest.mark.timeout(900)
@@ -90,7 +99,7 @@ def test_every_reason_is_the_centralised_one_too(told: Told) -> None:
     for partner, table in lists.items():
         named = 0
         for row in table.to_pylist():
-            by_name = dict(zip(ALL.names, contributions.get(row[SIREN], []), strict=False))
+            by_name = dict(zip(DEMO_CATALOGUE.names, contributions.get(row[SIREN], []), strict=False))
             for number in (1, 2, 3):
                 if (reason := row[f"reason_{number}"]) is not None:
                     assert row[f"reason_{number}_contribution"] == by_name[reason]
@@ -103,6 +112,15 @@ def test_each_partner_is_told_of_the_companies_that_it_sent(told: Told) -> None:
     for partner, tables in load(told.data, BUILT_IN).items():
         sent = {siren for table in tables.values() for siren in table.column(SIREN).to_pylist()}
         assert set(told.lists[partner].column(SIREN).to_pylist()) == sent
+
+
+@pytest.mark.timeout(900)
+def test_the_hub_shows_what_the_run_says_of_its_model(told: Told) -> None:
+    """So few companies are not measured, and that is said."""
+    printed = (told.folder / "said" / "vigie-hub-model.txt").read_text()
+    assert told.reference.model.hex()[:16] in printed
+    assert "not measured in this run" in printed
+    assert (told.folder / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
 @pytest.mark.timeout(900)

@@ -3,7 +3,8 @@
 ``support.sealed`` copies this file into a test root and starts it there; it imports nothing of the tests. Once sealed it
 answers on the channel, one JSON line each::
 
-    host    {"code": …, "thread": "main|old|openmp", "without": [layer…], "extra": [call…], "imports": [module…]} LF
+    host    {"code": …, "thread": "main|old|openmp", "without": [layer…], "extra": [call…], "readable": [path…],
+             "imports": [module…]} LF
     inside  {"states": {…}, "policy": hex} LF
     inside  {"value": …} or {"errno": n, "name": "EPERM"} or {"error": "ModuleNotFoundError", "text": …} LF
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from vigie_hub.enclave import sandbox
+from vigie_hub.enclave.sandbox.landlock import LandlockFiles
 from vigie_hub.enclave.sandbox.seccomp import Seccomp
 
 
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> None:
     box = sandbox.started(arguments)
     assert box is not None
     request = json.loads(_line(box.channel))
-    weaken(box, request["without"], request["extra"])
+    weaken(box, request["without"], request["extra"], request["readable"])
     box.begin()
     for module in request["imports"]:
         importlib.import_module(module)
@@ -41,9 +43,14 @@ def main(arguments: list[str]) -> None:
     _say(box.channel, runner.run())
 
 
-def weaken(box: sandbox.Sandbox, without: Collection[str], extra: Collection[str]) -> None:
-    """Take layers away by name, or let some system calls through."""
-    box.early = tuple(layer for layer in box.early if layer.name not in without)
+def weaken(
+    box: sandbox.Sandbox, without: Collection[str], extra: Collection[str], readable: tuple[str, ...] | None
+) -> None:
+    """Take layers away by name, let some system calls through, or let Landlock read something else."""
+    early = [layer for layer in box.early if layer.name not in without]
+    if readable is not None:
+        early = [LandlockFiles(tuple(readable)) if layer.name == LandlockFiles.name else layer for layer in early]
+    box.early = tuple(early)
     sealed = [layer for layer in box.sealed if layer.name not in without]
     box.sealed = tuple(Seccomp(extra) if layer.name == "seccomp" and extra else layer for layer in sealed)
 

@@ -16,7 +16,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +41,45 @@ UIDS: Final = UidRange(60700, 60705)
 """Other users than those of hubs that tests run at the same time."""
 
 _SHELL_OFFSET: Final = 128
+
+
+def _why_not_c() -> str:
+    if os.geteuid() != 0:
+        return "it needs root"
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return "it needs bubblewrap"
+    words = [
+        "--unshare-net",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup",
+        "--ro-bind",
+        "/",
+        "/",
+    ]
+    tried = subprocess.run([bwrap, *words, "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() if tried.returncode else ""
+
+
+WHY_NOT_C: Final = _why_not_c()
+"""Why mode C cannot be tested here; empty where it can."""
+
+MODES: Final[tuple[Mode, ...]] = ("B",) if WHY_NOT_C else ("B", "C")
+"""The modes that can be tested here."""
+
+
+@contextmanager
+def shared_sealed_root(enclave: Path, packages: Mapping[str, Path] = MappingProxyType({})) -> Iterator["SealedRoot"]:
+    """A test root in a folder that every user may enter, so that mode B gets a user of its own where there is root."""
+    folder = Path(tempfile.mkdtemp(prefix="vigie-sealed-"))
+    folder.chmod(0o755)
+    try:
+        with sealed_root(folder / "enclave", enclave, packages) as sealed:
+            yield sealed
+    finally:
+        shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
@@ -110,7 +151,9 @@ class Outcome:
 
 
 @contextmanager
-def sealed_root(folder: Path, enclave: Path, packages: Mapping[str, Path] = MappingProxyType({})) -> Iterator[SealedRoot]:
+def sealed_root(
+    folder: Path, enclave: Path, packages: Mapping[str, Path] = MappingProxyType({})
+) -> Iterator[SealedRoot]:
     """A test root beside a built enclave root: the same files by hard links, and the probe runner.
 
     Args:
@@ -145,6 +188,7 @@ def run(
     thread: Thread = "main",
     without: Collection[str] = (),
     extra: Collection[str] = (),
+    readable: Sequence[str] | None = None,
     imports: Sequence[str] = (),
     outside: Callable[[Started], Awaitable[Any]] | None = None,
 ) -> Outcome:
@@ -157,11 +201,15 @@ def run(
         thread: where the probe runs: the main thread, a thread older than the seal, a worker of OpenMP.
         without: layers that are not put on, by name (weakened on purpose, for a positive control).
         extra: system calls that the seal lets through (the same); their numbers must be in the table.
+        readable: what Landlock lets be read instead.
         imports: modules to import before the seal.
         outside: awaited once the process is sealed and before the probe ends it, to look at it from outside; the
             probe should then wait on the channel: ``os.read(3, 1)``. What it gives is in the outcome.
     """
-    request = {"code": code, "thread": thread, "without": list(without), "extra": list(extra), "imports": list(imports)}
+    request = {
+        "code": code, "thread": thread, "without": list(without), "extra": list(extra),
+        "readable": None if readable is None else list(readable), "imports": list(imports),
+    }  # fmt: skip
     return asyncio.run(_run(sealed, mode, request, outside))
 
 

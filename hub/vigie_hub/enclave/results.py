@@ -1,7 +1,6 @@
 """From scores to sealed results: one for each grant of the order's purpose, and what the run may publish about itself."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,30 +8,39 @@ import numpy as np
 import pyarrow as pa
 
 from vigie import result
+from vigie.attestation import Proved
 from vigie.bodies import Evidence, RunResult
-from vigie.convention import Disclosure, Grant
+from vigie.convention import Grant
 from vigie.errors import Refused
 from vigie.evidence import level, limits
 from vigie.sealing import result_info, seal
 from vigie.segment import segment_id, segment_root
+from vigie.wiping import wipe
 from vigie_hub.enclave.authorise import entitlement, rows_of, table_of
 from vigie_hub.enclave.consolidate import Consolidation
+from vigie_hub.enclave.disclosure import disclosed
 from vigie_hub.enclave.features import Catalogue
 from vigie_hub.enclave.intake import Opened, Task
+from vigie_hub.enclave.model import Model
 from vigie_hub.enclave.model.levels import HIGH_PERCENT, MODERATE_PERCENT
-from vigie_hub.enclave.model.training import ROUNDS, SETTINGS
 from vigie_hub.enclave.months import month_text
 
 MOST_FEATURES: Final = 250
 """Features explained in one result: those that are named most often in its reasons."""
 
+_SCORE_FR: Final = {
+    False: "Score non calibré : il classe les sociétés, il n'est pas une probabilité de défaillance. ",
+    True: "Score calibré : part de défaillances observée à ce score sur des mois et des sociétés mis de côté. ",
+}
+_SCORE_EN: Final = {
+    False: "The score is not calibrated: it ranks companies and is no probability of failure. ",
+    True: "The score is calibrated: the share of failures seen at that score, on months and companies held out. ",
+}
 _NOTICE_FR: Final = (
-    "Score non calibré : il classe les sociétés, il n'est pas une probabilité de défaillance. "
     "Niveau vide : procédure collective déjà connue. Contributions en log-cotes, pour les seules sociétés en alerte. "
     "Une valeur vide veut dire inconnue ou non communiquée, jamais zéro. Ces données relèvent du secret professionnel."
 )
 _NOTICE_EN: Final = (
-    "The score is not calibrated: it ranks companies and is no probability of failure. "
     "No level: a collective proceeding is already known. Contributions are log-odds, for alerted companies only. "
     "An empty value means unknown or not disclosed, never zero. These data are under professional secrecy."
 )
@@ -55,7 +63,13 @@ class SealedResult:
 
 
 def seal_result(
-    task: Task, opened: Opened, found: Consolidation, grant: Grant, evidence: bytes, claim: Evidence
+    task: Task,
+    opened: Opened,
+    found: Consolidation,
+    grant: Grant,
+    evidence: bytes,
+    claim: Evidence,
+    hardware: Proved | None = None,
 ) -> SealedResult:
     """Cut, fill and seal the result of one grant.
 
@@ -66,6 +80,7 @@ def seal_result(
         grant: one of the purpose's.
         evidence: digest of the evidence.
         claim: what it says.
+        hardware: what its quote proves, when it names one.
 
     Raises:
         Refused: claim ``recipient``: it has no key to seal to.
@@ -77,6 +92,7 @@ def seal_result(
     known = found.known.get(grant.recipient)
     rows = rows_of(grant, found.scores, known) if known is not None else _NO_ROWS
     table = table_of(entitled, rows, found.scores, found.catalogue)
+    calibrated = found.scores.learnt.model.calibration is not None
     about = {
         "grant": grant.name,
         "recipient": grant.recipient,
@@ -84,20 +100,23 @@ def seal_result(
         "period": task.order.period,
         "order": task.order_digest.hex(),
         "evidence": evidence.hex(),
-        "level": level(claim, task.convention),
-        "limits": list(limits(claim, task.convention, language="fr")),
+        "level": level(claim, task.convention, hardware),
+        "limits": list(limits(claim, task.convention, hardware, language="fr")),
         "withheld": {column: list(labels) for column, labels in entitled.withheld.items()},
         "missing_partners": list(opened.missing),
         "freshness": freshness(task, opened),
         "features": _explained(table, found.catalogue),
-        "notice_fr": _NOTICE_FR,
-        "notice_en": _NOTICE_EN,
+        "notice_fr": _SCORE_FR[calibrated] + _NOTICE_FR,
+        "notice_en": _SCORE_EN[calibrated] + _NOTICE_EN,
     }
     plain = result.encode(table, about)
-    parts = tuple(
-        seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
-        for number, part in enumerate(plain)
-    )
+    try:
+        parts = tuple(
+            seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
+            for number, part in enumerate(plain)
+        )
+    finally:
+        wipe(*plain)
     digest = segment_root([segment_id(part) for part in parts])
     said = RunResult(grant.name, grant.recipient, digest, len(parts), sum(len(part) for part in plain))
     return SealedResult(parts, said)
@@ -107,7 +126,7 @@ def freshness(task: Task, opened: Opened) -> dict[str, dict[str, str]]:
     """For each dataset of the run: who sent it, for which period, and as of which day; the oldest of several."""
     newest: dict[tuple[str, str], tuple[str, str]] = {}
     for lot in task.lots:
-        if lot.place in opened.keys:
+        if lot.place in opened.places:
             key = (lot.body.dataset, lot.body.partner)
             newest[key] = max(newest.get(key, ("", "")), (lot.body.period, lot.body.as_of))
     told: dict[str, dict[str, str]] = {}
@@ -121,13 +140,6 @@ def freshness(task: Task, opened: Opened) -> dict[str, dict[str, str]]:
     return told
 
 
-def disclosed(count: int, rule: Disclosure) -> int | None:
-    """A count as it may be published: rounded, or None when it is of fewer companies than a cell must have."""
-    if 0 < count < rule.minimum_cell:
-        return None
-    return (count + rule.rounding // 2) // rule.rounding * rule.rounding
-
-
 def model_card(task: Task, opened: Opened, found: Consolidation) -> dict[str, Any]:
     """What the run says of its model: windows, settings, features, and counts under the disclosure rule."""
     panel, rule = found.panel, task.convention.disclosure
@@ -137,8 +149,7 @@ def model_card(task: Task, opened: Opened, found: Consolidation) -> dict[str, An
     names = list(found.catalogue.names)
     return {
         "kind": "LightGBM, binary",
-        "rounds": ROUNDS,
-        "settings": dict(SETTINGS),
+        **_model_said(found.scores.learnt.model),
         "target": task.purpose.target,
         "horizon_months": task.purpose.horizon,
         "period": task.order.period,
@@ -146,22 +157,32 @@ def model_card(task: Task, opened: Opened, found: Consolidation) -> dict[str, An
         "training_companies": disclosed(panel.companies, rule),
         "failing_companies": failing if both else None,
         "strong_signals": "companies in proceedings are neither trained on nor given a level",
-        "levels": {"Alerte seuil F1": f"highest {HIGH_PERCENT} %", "Alerte seuil F2": f"next {MODERATE_PERCENT} %"},
-        "calibrated": False,
         "features": names if len(names) <= MOST_FEATURES else len(names),
         "missing_partners": list(opened.missing),
         "freshness": freshness(task, opened),
     }
 
 
-def metrics(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What may honestly be said of quality: the base rate, and that nothing was measured out of sample."""
-    failing, companies = card["failing_companies"], card["training_companies"]
-    known = failing is not None and companies
-    return {
-        "base_rate_companies": round(failing / companies, 4) if known else None,
-        "out_of_sample": "not measured in this run",
+def _model_said(model: Model) -> dict[str, Any]:
+    """Settings, windows and thresholds of the model that scored."""
+    said: dict[str, Any] = {
+        "rounds": model.rounds,
+        "settings": dict(model.settings),
+        "recipe": model.recipe,
+        "calibrated": model.calibration is not None,
+        "reason": model.reason,
+        "windows": None,
+        "levels": {"Alerte seuil F1": f"highest {HIGH_PERCENT} %", "Alerte seuil F2": f"next {MODERATE_PERCENT} %"},
     }
+    if model.windows is not None and model.thresholds is not None:
+        said["windows"] = {
+            name: [*map(month_text, getattr(model.windows, name))] for name in ("fit", "calibration")
+        }  # fmt: skip
+        said["levels"] = {
+            "Alerte seuil F1": f"score from {model.thresholds.high:.4f} on, best F0.5",
+            "Alerte seuil F2": f"score from {model.thresholds.moderate:.4f} on, best F2",
+        }
+    return said
 
 
 def _explained(table: pa.Table, catalogue: Catalogue) -> dict[str, dict[str, str]]:

@@ -52,19 +52,24 @@ class Started:
                 await self.process.wait()
         except TimeoutError:
             killed = True
-            self._kill()
-            await self.process.wait()
+            await self._kill()
         except asyncio.CancelledError:
-            self._kill()
+            await self._kill()
             raise
         finally:
             self._held.close()
         return killed
 
-    def _kill(self) -> None:
+    async def _kill(self) -> None:
         # Bubblewrap ends its child with itself, and the kernel whatever is in the child's pid namespace.
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
+        reaping = asyncio.ensure_future(self.process.wait())
+        try:
+            await asyncio.shield(reaping)
+        except asyncio.CancelledError:
+            await reaping  # a killed process does not let itself be waited for
+            raise
 
 
 async def spawn(launch: Launch, root: Path, choice: Choice, uids: UidRange) -> Started:

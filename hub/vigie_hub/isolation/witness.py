@@ -6,7 +6,6 @@ skipped without a word. They do not bind a host whose administrator lies: that i
 
 import contextlib
 import os
-import resource
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +33,7 @@ class Seen:
         seccomp: the modes of all threads; 2 is a filter.
         threads: how many there are.
         locked: kilobytes that are locked in memory.
-        limits: soft and hard limits by the number of :mod:`resource`.
+        limits: soft and hard limits on core files and on files, as /proc writes them.
         shut: whether /proc shows it as owned by root: its memory, descriptors and environment are shut for its user.
         descriptors: open ones, by number.
         environment: what it was started with.
@@ -51,7 +50,7 @@ class Seen:
     seccomp: tuple[int, ...]
     threads: int
     locked: int
-    limits: Mapping[str, tuple[int, int]]
+    limits: Mapping[str, tuple[str, str]]
     shut: bool
     descriptors: tuple[int, ...] | None = None
     environment: tuple[str, ...] | None = None
@@ -91,9 +90,10 @@ def look(pid: int, root: Path, launch: Launch) -> Seen:
     try:
         status = _status(place / "status")
         threads = [_status(task / "status") for task in sorted((place / "task").iterdir())]
-        limits = {name: resource.prlimit(pid, number) for name, number in _LIMITS.items()} if os.geteuid() == 0 else {}
-        shut = place.stat().st_uid == 0
-    except (OSError, LookupError, ValueError) as error:
+        limits = _limits((place / "limits").read_text(encoding="ascii"))
+        # The folder itself stays its user's; what is in it becomes root's.
+        shut = (place / "status").stat().st_uid == 0
+    except (OSError, LookupError, ValueError, StopIteration) as error:
         raise Unavailable("the enclave ended before it could be looked at") from error
     return Seen(
         uids=_numbers(status["Uid"]),
@@ -145,9 +145,9 @@ def disagreements(seen: Seen, layers: Mapping[str, str], mode: Mode, uid: int, l
         say("memory_lock", "nothing is locked")
     if claims("dumpable") and seen.uids[1] != 0 and not seen.shut:
         say("dumpable", "its /proc entries belong to its own user")
-    if claims("core_dump") and tuple(seen.limits.get("core", (0, 0))) != (0, 0):
+    if claims("core_dump") and tuple(seen.limits["core"]) != ("0", "0"):
         say("core_dump", "a limit above 0")
-    if claims("limits") and tuple(seen.limits.get("fsize", (0, 0))) != (0, 0):
+    if claims("limits") and tuple(seen.limits["fsize"]) != ("0", "0"):
         say("limits", "files may grow")
     if claims("descriptors") and seen.descriptors not in (None, (CHANNEL,)):
         say("descriptors", f"open: {', '.join(map(str, seen.descriptors or ()))}")
@@ -180,13 +180,23 @@ def check(seen: Seen, layers: Mapping[str, str], mode: Mode, uid: int, launch: L
         )
 
 
-_LIMITS: Final = {"core": resource.RLIMIT_CORE, "fsize": resource.RLIMIT_FSIZE}
+_LIMITS: Final = {"core": "Max core file size", "fsize": "Max file size"}
 _ALL_NAMESPACES: Final = {**_NAMESPACES, "user": "user"}
 
 
 def _status(path: Path) -> dict[str, str]:
     lines = path.read_text(encoding="ascii", errors="replace").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _limits(text: str) -> dict[str, tuple[str, str]]:
+    """Soft and hard limits, as words: a number or ``unlimited``."""
+    found = {}
+    for name, title in _LIMITS.items():
+        line = next(line for line in text.splitlines() if line.startswith(title))
+        soft, hard, *_ = line.removeprefix(title).split()
+        found[name] = (soft, hard)
+    return found
 
 
 def _numbers(text: str) -> tuple[int, ...]:

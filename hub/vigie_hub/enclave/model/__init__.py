@@ -1,5 +1,6 @@
-"""The model: what it foresees, its one training, its scores, their levels and their reasons."""
+"""The model: what it foresees, its training, its scores, their levels and their reasons."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,11 +10,12 @@ import pyarrow as pa
 
 from vigie_hub.enclave.features import Catalogue
 from vigie_hub.enclave.model.explanation import Explanation, explain
-from vigie_hub.enclave.model.levels import NONE, Levels, levels
+from vigie_hub.enclave.model.learning import Learnt, learn
+from vigie_hub.enclave.model.levels import NONE, Levels, levels, levels_by_threshold
 from vigie_hub.enclave.model.panel import Panel, PanelBuilder
-from vigie_hub.enclave.model.training import digest, train
+from vigie_hub.enclave.model.stored import Model
 
-__all__ = ["Panel", "PanelBuilder", "Scores", "train_and_score"]
+__all__ = ["Model", "Panel", "PanelBuilder", "Scores", "train_and_score"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Scores:
 
     Attributes:
         keys: companies, ascending; length n.
-        score: probability of the target within the horizon, not calibrated; length n.
+        score: probability of the target within the horizon; calibrated where the model is; length n.
         level: index into :data:`vigie.result.LEVELS`, or -1 for a company already in proceedings; length n.
         values: the features that were scored, shape (n, features).
         explanation: contributions of the alerted companies.
-        model: SHA-256 of the model's text.
+        model: SHA-256 of ``model_bytes``.
+        model_bytes: the model in its one form.
+        learnt: the model, and what it was judged by: nothing, for a model that was given.
     """
 
     keys: pa.Array
@@ -35,23 +39,44 @@ class Scores:
     values: npt.NDArray[np.float64]
     explanation: Explanation
     model: bytes
+    model_bytes: bytes
+    learnt: Learnt
 
 
-def train_and_score(panel: Panel, catalogue: Catalogue, tell: Callable[[int, int], None] | None = None) -> Scores:
-    """Train on the labelled rows of a panel and score its companies.
+def train_and_score(
+    panel: Panel,
+    catalogue: Catalogue,
+    tell: Callable[[int, int], None] | None = None,
+    *,
+    model: bytes | None = None,
+) -> Scores:
+    """Train on the labelled rows of a panel and score its companies, or score them with a model that was trained before.
 
     Args:
         panel: from :class:`PanelBuilder`.
         catalogue: the features that its columns are.
         tell: takes the rounds done and their total, from time to time.
+        model: the bytes of a model; nothing is trained then.
 
     Raises:
-        Refused: claim ``training``: the labelled rows have fewer than two outcomes.
+        Refused: claim ``training``: the labelled rows have fewer than two outcomes; claim ``model``: the model given learnt
+            other features.
+        MalformedModel: the bytes given are not a model.
     """
-    booster = train(panel.values, panel.labels, catalogue.names, tell)
-    score = np.zeros(0)
-    if len(panel.keys):
-        score = np.asarray(booster.predict(panel.scored, num_threads=2), np.float64)
-    level = levels(score, panel.strong)
-    explanation = explain(booster, panel.scored, np.flatnonzero(level > NONE))
-    return Scores(panel.keys, score, level, panel.scored, explanation, digest(booster))
+    if model is None:
+        learnt = learn(panel, catalogue.names, tell)
+        data = learnt.model.to_bytes()
+    else:
+        learnt = Learnt(Model.from_bytes(model), None, "the model was trained in an earlier run")
+        learnt.model.check_features(catalogue.names)
+        data = model
+    chosen = learnt.model
+    score = chosen.score(panel.scored)
+    if chosen.thresholds is None:
+        level = levels(score, panel.strong)
+    else:
+        level = levels_by_threshold(score, panel.strong, chosen.thresholds)
+    explanation = explain(chosen.booster, panel.scored, np.flatnonzero(level > NONE))
+    return Scores(
+        panel.keys, score, level, panel.scored, explanation, hashlib.sha256(data).digest(), data, learnt
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Alert levels by fixed shares of the companies, the way the programme's lists are sized.
+"""Alert levels: by the two thresholds of a calibrated model, or by fixed shares where nothing could be held out.
 
 Companies already in proceedings take no place and get no level: a list of early warnings is not about them.
 """
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vigie.result import LEVELS
+from vigie_hub.enclave.model.thresholds import Thresholds
 
 NONE: Final = LEVELS.index("Pas d'alerte")
 MODERATE: Final = LEVELS.index("Alerte seuil F2")
@@ -22,8 +23,28 @@ MODERATE_PERCENT: Final = 5
 Levels = npt.NDArray[np.int8]
 
 
+def levels_by_threshold(
+    scores: npt.NDArray[np.float64], strong: npt.NDArray[np.bool_], thresholds: Thresholds
+) -> Levels:
+    """The level of each company: high from the high threshold on, moderate from the moderate one on.
+
+    Args:
+        scores: of all companies, in the unit of the thresholds.
+        strong: companies already in proceedings.
+        thresholds: of the model.
+
+    Returns:
+        Indices into :data:`vigie.result.LEVELS`, or ``UNSET``.
+    """
+    result = np.full(len(scores), NONE, np.int8)
+    result[scores >= thresholds.moderate] = MODERATE
+    result[scores >= thresholds.high] = HIGH
+    result[strong] = UNSET
+    return result
+
+
 def levels(scores: npt.NDArray[np.float64], strong: npt.NDArray[np.bool_]) -> Levels:
-    """The level of each company: the highest 2 % of scores, the next 5 %, the rest.
+    """The level of each company by fixed shares: the highest 2 % of scores, the next 5 %, the rest.
 
     Equal scores share a level: a tied group is in a level when its first member is, so a list may be longer than its
     share but never leaves out one of two companies that look the same.

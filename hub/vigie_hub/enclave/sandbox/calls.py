@@ -5,6 +5,7 @@ Whatever is not named ends the process.
 """
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -123,3 +124,50 @@ def policy() -> str:
         f"allowed {' '.join(sorted(FREE))}; {filtered}; ENOENT {' '.join(sorted(NO_ENTRY))}; "
         f"EPERM {' '.join(sorted(NOT_PERMITTED))}; ENOSYS {' '.join(NOT_KNOWN)}; any other call ends the process"
     )
+
+
+def document() -> str:
+    """The page ``docs/spec/system-calls.md``."""
+    processors = tuple(PROCESSORS.values())
+
+    def rows(names: Iterable[str], words: Callable[[str], str]) -> list[str]:
+        return [
+            f"| `{name}` | {words(name)} | " + " | ".join(_numbered(processor, name) for processor in processors) + " |"
+            for name in sorted(names)
+        ]
+
+    head = "| call | with | " + " | ".join(processor.name for processor in processors) + " |"
+    line = "|---|---|" + "---|" * len(processors)
+    return "\n".join(
+        [
+            "# System calls of the sealed enclave",
+            "",
+            "Made from `vigie_hub.enclave.sandbox.calls`; a test holds the two together. While the enclave has a key or a row, these are the",
+            f"calls that its kernel still runs for it: {len(reachable())}, of at most {LIMIT}. Any call that is not on this page ends the process (SIGSYS).",
+            "",
+            head,
+            line,
+            *rows(FREE, lambda _: "any arguments"),
+            *rows(FILTERED, lambda name: FILTERED[name]),
+            "",
+            "These are answered without being run, because libraries ask and take no for an answer:",
+            "",
+            head.replace("| with |", "| answer |"),
+            line,
+            *rows(NO_ENTRY, lambda _: "ENOENT"),
+            *rows(NOT_PERMITTED, lambda _: "EPERM"),
+            *rows(NOT_KNOWN, lambda _: "ENOSYS"),
+            "",
+            "The numbers of aarch64 are those of the kernel's headers; the filter has been run on x86_64 alone. On another processor the enclave",
+            "does not start. On x86_64 the second set of numbers (x32) and calls through the 32-bit gate end the process.",
+            "",
+        ]
+    )
+
+
+def _numbered(processor: Processor, call: str) -> str:
+    number = processor.number(call)
+    if number is None:
+        return "–"
+    name = processor.name_of(call)
+    return f"{number}" if name == call else f"{number} (`{name}`)"

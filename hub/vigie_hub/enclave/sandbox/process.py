@@ -10,6 +10,8 @@ from vigie_hub.enclave.sandbox import kernel
 from vigie_hub.enclave.sandbox.layer import ABSENT, ENFORCED, FAILED, failed
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
+    # Without it an import asks the host's directory of users, through libraries of the host.
+    "HOME": "/",
     # No locale but the built-in one: any other would be read from a file of the host.
     "LC_ALL": "C",
     # Spinning OpenMP threads cost up to ten times the work on shared cores.

@@ -1,7 +1,7 @@
 """The layer ``user``: one user of its own for each enclave, no groups, no capabilities.
 
 The enclave drops the user itself, in its first lines, instead of a helper program that would be one more thing to measure
-(docs/adr/0014).  Until then it has run nothing but its own measured code and has read nothing.
+(docs/adr/0016).  Until then it has run nothing but its own measured code and has read nothing.
 """
 
 import os

@@ -13,8 +13,9 @@ from vigie.convention import Convention, Grant
 from vigie.result import TOPICS
 from vigie_hub.enclave.authorise import REASON_COLUMNS, Entitlement, entitlement, rows_of, table_of
 from vigie_hub.enclave.features import catalogue_of
-from vigie_hub.enclave.model import Scores
+from vigie_hub.enclave.model import Model, Scores
 from vigie_hub.enclave.model.explanation import Explanation
+from vigie_hub.enclave.model.learning import Learnt
 
 PRESENT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("contributions", "debts", "headcount", "payment_plans", "proceedings"), frozenset({"acoss"})),
@@ -140,8 +141,16 @@ def made_scores(convention: Convention) -> Scores:
     values[0, place("debt_ratio")] = 7.5
     keys = pa.array([bytes([number]) * 16 for number in range(4)], pa.binary(16))
     explanation = Explanation(np.array([0, 1], np.intp), contributions, -3.0)
+    learnt = Learnt(Model("plain", "made by hand", (), 0, {}, None, None, None, ""), None, None)
     return Scores(
-        keys, np.array([0.9, 0.8, 0.1, 0.7]), np.array([2, 1, 0, -1], np.int8), values, explanation, b"m" * 32
+        keys,
+        np.array([0.9, 0.8, 0.1, 0.7]),
+        np.array([2, 1, 0, -1], np.int8),
+        values,
+        explanation,
+        b"m" * 32,
+        b"",
+        learnt,
     )
 
 

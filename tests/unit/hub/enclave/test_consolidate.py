@@ -14,10 +14,11 @@ from support.panel import table
 from support.world import World
 from vigie.convention import Disclosure
 from vigie_hub.enclave.consolidate import GROUP_COMPANIES, groups, last_labelled
+from vigie_hub.enclave.disclosure import disclosed
 from vigie_hub.enclave.intake import Opened, Task, read_task
 from vigie_hub.enclave.messages import Begin, GivenLot
 from vigie_hub.enclave.months import month_text
-from vigie_hub.enclave.results import disclosed, freshness
+from vigie_hub.enclave.results import freshness
 
 A = "000000001"
 TABLES = {

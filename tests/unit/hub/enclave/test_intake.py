@@ -402,8 +402,8 @@ def test_a_row_is_for_a_company_that_the_recipient_said_something_about(story: S
 def test_a_first_message_other_than_begin(world: World) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        frames.send(ours, frames.CONTROL, pb.Control(go=pb.Go()).SerializeToString())
-        with pytest.raises(MalformedFrame, match="Begin"):
+        ours.sendall(frames.encode(frames.CONTROL, pb.Control(go=pb.Go(evidence=b"e")).SerializeToString()))
+        with pytest.raises(MalformedFrame, match="another message"):
             run(Channel(theirs), clock=lambda: world.now, standing=Standing({}, {}))
 
 

@@ -1,0 +1,60 @@
+"""``scripts/bench scoring --quality``: the ranking on generated files beside a logistic regression and the debt-ratio rule."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.scoring_quality import Compared, of_files
+from vigie.demo.generate import generate
+
+PERIOD = "2021-04"
+
+
+def main() -> int:
+    """Generate, compare, print; 1 when the trees are not above both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quality", action="store_true", required=True, help="compare the ranking")
+    parser.add_argument("--companies", type=int, default=50_000)
+    parser.add_argument("--months", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--target", default="failure")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        generate(Path(scratch), companies=asked.companies, months=asked.months, seed=asked.seed, last_month=PERIOD)
+        began = time.perf_counter()
+        found = of_files(Path(scratch), PERIOD, asked.target)
+        seconds = time.perf_counter() - began
+    Console().print(table(found))
+    if asked.json:
+        asked.json.write_text(json.dumps({"seconds": seconds, **vars(found)}, indent=1) + "\n")
+    return 0 if better(found) else 1
+
+
+def better(found: Compared) -> bool:
+    """Whether the trees are above both in AUCPR and in the top 1 %."""
+    trees = found.figures["trees"]
+    others = [figures for name, figures in found.figures.items() if name != "trees"]
+    return all(trees[figure][0] > other[figure][0] for other in others for figure in ("aucpr", "top_1"))
+
+
+def table(found: Compared) -> Table:
+    """The comparison for a person."""
+    shown = Table(
+        title=f"{found.rows} rows, {found.failing} failing companies, base rate {found.base_rate:.2%}",
+    )
+    for column in ("", "AUCPR [95 %]", "precision in the top 1 % [95 %]"):
+        shown.add_column(column)
+    for name, figures in found.figures.items():
+        shown.add_row(name, *("{:.4f} [{:.4f}, {:.4f}]".format(*figures[one]) for one in ("aucpr", "top_1")))
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())
