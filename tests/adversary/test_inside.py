@@ -94,8 +94,8 @@ def unsealed(name: str) -> str:
     with ours, theirs:
         apart = ["unshare", "--mount", "--ipc"] if os.geteuid() == 0 else []
         done = subprocess.run(
-            [*apart, "/bin/sh", "-c", f'exec "$@" 3<&{theirs.fileno()}', "sh", sys.executable, "-B", "-m", "support.intruder", name],
-            cwd=TESTS, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=120, check=False,
+            [*apart, "/bin/sh", "-c", 'exec "$@" 3<&0 </dev/null', "sh", sys.executable, "-B", "-m", "support.intruder", name],
+            cwd=TESTS, stdin=theirs.fileno(), capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
     return "done" if done.returncode == EXECUTED else done.stdout.strip() or done.stderr[-300:]
 
