@@ -108,9 +108,6 @@ class _OpenMp:
     _THREADS = 2
 
     def __init__(self, probe: Callable[[], Any]) -> None:
-        import lightgbm  # noqa: F401
-        import numpy as np  # noqa: F401 -- LightGBM finds it loaded, as in the enclave
-
         self._library = ctypes.CDLL("libgomp.so.1")
         self._armed = False
         self._probe = probe

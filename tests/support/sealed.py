@@ -19,10 +19,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from vigie_hub.isolation import launch as launches
@@ -70,12 +71,12 @@ MODES: Final[tuple[Mode, ...]] = ("B",) if WHY_NOT_C else ("B", "C")
 
 
 @contextmanager
-def shared_sealed_root(enclave: Path) -> Iterator["SealedRoot"]:
+def shared_sealed_root(enclave: Path, packages: Mapping[str, Path] = MappingProxyType({})) -> Iterator["SealedRoot"]:
     """A test root in a folder that every user may enter, so that mode B gets a user of its own where there is root."""
     folder = Path(tempfile.mkdtemp(prefix="vigie-sealed-"))
     folder.chmod(0o755)
     try:
-        with sealed_root(folder / "enclave", enclave) as sealed:
+        with sealed_root(folder / "enclave", enclave, packages) as sealed:
             yield sealed
     finally:
         shutil.rmtree(folder)
@@ -150,12 +151,15 @@ class Outcome:
 
 
 @contextmanager
-def sealed_root(folder: Path, enclave: Path) -> Iterator[SealedRoot]:
+def sealed_root(
+    folder: Path, enclave: Path, packages: Mapping[str, Path] = MappingProxyType({})
+) -> Iterator[SealedRoot]:
     """A test root beside a built enclave root: the same files by hard links, and the probe runner.
 
     Args:
         folder: a new one, on the same file system; its parents must let others pass for a user of its own in mode B.
         enclave: holds ``root/`` and ``launch.json`` (:func:`support.exchange.make_enclave`).
+        packages: folders of Python code to put beside the runner, by the name to import them by.
     """
     root = folder / "root"
     shutil.copytree(enclave / "root", root, copy_function=_link, symlinks=True)
@@ -163,6 +167,8 @@ def sealed_root(folder: Path, enclave: Path) -> Iterator[SealedRoot]:
     library.chmod(0o755)
     shutil.copyfile(Path(__file__).with_name("probe_program.py"), library / f"{MODULE}.py")
     (library / f"{MODULE}.py").chmod(0o444)
+    for name, package in packages.items():
+        shutil.copytree(package, library / name, ignore=shutil.ignore_patterns("__pycache__"))
     library.chmod(0o555)
     launch = launches.read(json.loads((enclave / "launch.json").read_bytes())).with_module(MODULE)
     try:
