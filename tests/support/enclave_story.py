@@ -360,7 +360,13 @@ class Story:
 
         def enclave() -> None:
             with theirs:
-                codes.append(answer(Channel(theirs, times), clock=lambda: self.world.now, standing=Standing({}, {})))
+                codes.append(
+                    answer(
+                        Channel(theirs, times),
+                        clock=lambda: self.world.now,
+                        standing=Standing({"exit_after_run": "enforced"}, {}),
+                    )
+                )
 
         thread = threading.Thread(target=enclave)
         thread.start()

@@ -194,7 +194,8 @@ def _work(
 
     model = vault.fetch_model(channel, task, held)
     if model is not None and held.known is not None:
-        tell("shares", sum(said == "sound" for said in held.shares.values()), held.known.body.threshold)
+        needed = held.known.body.threshold
+        tell("shares", min(needed, sum(said == "sound" for said in held.shares.values())), needed)
     found = consolidate(channel, task, opened, tell, model)
     level = evidence.level(claim, task.convention, hardware)
     grants = task.convention.grants_of(task.purpose.name)

@@ -29,6 +29,10 @@ CLAIMS: Final = frozenset(
         # of the enclave itself
         "channel", "convention", "evidence", "internal", "lot", "lots", "memory", "order", "perimeter", "recipient",
         "approvals", "joint", "label", "model", "platform", "quote", "release", "required", "rows", "run", "segment", "shares", "states", "training",
+        # of vigie.attestation and vigie.hardware, which judge quotes for it
+        "attestation key", "authority", "bank", "certificate", "chip", "claims", "collateral", "debug", "endorsement",
+        "generation", "launch measurement", "layers", "machine", "report data", "revocation", "revocation list", "root",
+        "signer", "tcb", "time", "vmpl",
         # of vigie.authority and vigie.chain, which judge statements and conventions for it
         "about", "as_of", "buckets", "challenges", "companies_class", "count", "created", "dataset", "dates", "deadline",
         "decision", "delivery", "epoch", "evaluator", "grant", "id", "kind", "level", "member", "newest", "origin",
@@ -158,7 +162,7 @@ _GAPS: Final = {
     "name": r"(?P<name{}>[a-z][a-z0-9_-]{{0,62}})",
     "names": r"(?P<names{}>[a-z][a-z0-9_-]{{0,62}}(?:, [a-z][a-z0-9_-]{{0,62}}){{0,63}})",
     "kind": r"(?P<kind{}>[A-Za-z]{{1,40}})",
-    "claim": r"(?P<claim{}>[a-z_]{{1,32}})",
+    "claim": r"(?P<claim{}>[a-z_ ]{{1,32}}|register [0-9]{{1,2}})",
 }
 _KINDS: Final = frozenset(
     name
@@ -166,6 +170,9 @@ _KINDS: Final = frozenset(
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, BaseException)
 )
+_REGISTER: Final = re.compile(r"register [0-9]{1,2}")
+"""The claim about one register of a measured boot."""
+
 _NAME: Final = re.compile(rb"(?<![a-z0-9_-])[a-z][a-z0-9_-]{0,62}(?![a-z0-9_-])")
 
 
@@ -191,7 +198,7 @@ class Vocabulary:
 
     def claim(self, word: str) -> str:
         """The claim, or :data:`UNTOLD_CLAIM` for one that is not declared."""
-        return word if word in CLAIMS else UNTOLD_CLAIM
+        return word if word in CLAIMS or _REGISTER.fullmatch(word) else UNTOLD_CLAIM
 
     def sentence(self, text: str) -> str:
         """The sentence, or :data:`UNTOLD` for one that is not declared."""
@@ -210,7 +217,7 @@ class Vocabulary:
             case "kind":
                 return word in _KINDS
             case "claim":
-                return word in CLAIMS
+                return word in CLAIMS or _REGISTER.fullmatch(word) is not None
             case _:
                 return True  # a number: the pattern bounds it
 

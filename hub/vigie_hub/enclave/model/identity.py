@@ -6,6 +6,7 @@ companies of equal digest are equal in every value that is used, and are always 
 """
 
 import hashlib
+import itertools
 from typing import Final
 
 import numpy as np
@@ -32,9 +33,9 @@ def digests(
         facts: what else is used of each company, one row each: month of the proceeding, sector, département.
     """
     values = np.ascontiguousarray(values)
-    ends = [*starts[1:].tolist(), len(month)]
+    bounds = [*starts.tolist(), len(month)]  # a group may have no labelled row at all
     found = []
-    for place, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
+    for place, (start, end) in enumerate(itertools.pairwise(bounds)):
         one = hashlib.blake2b(digest_size=BYTES)
         one.update(facts[place].astype("<i4").tobytes())
         one.update(month[start:end].astype("<i4").tobytes())

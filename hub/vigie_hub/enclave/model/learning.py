@@ -127,7 +127,7 @@ def _plain(panel: Panel, names: Sequence[str], reason: str, tell: Tell | None) -
     booster = training.train(panel.values, panel.labels, names, tell)
     settings = {**training.SETTINGS, "bin_construct_sample_cnt": len(panel.labels)}
     text = booster.model_to_string()
-    return Model("plain", reason, tuple(names), training.ROUNDS, settings, None, None, None, text)
+    return Model("plain", reason, tuple(names), booster.num_trees(), settings, None, None, None, text)
 
 
 def _rows(panel: Panel, window: tuple[int, int], chosen: npt.NDArray[np.bool_]) -> Rows:

@@ -112,7 +112,8 @@ def train_held(
         valid_names=["held"],
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), _telling(tell)],
     )
-    rounds = booster.best_iteration or booster.current_iteration()
+    # Where nothing can be told apart LightGBM stops at one tree, whatever was asked for.
+    rounds = min(booster.best_iteration or booster.num_trees(), booster.num_trees())
     return booster.model_to_string(num_iteration=rounds), rounds, {**settings, "weight_of_failing": failing}
 
 

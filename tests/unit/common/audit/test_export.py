@@ -93,7 +93,7 @@ def test_a_journal_that_shrank_is_refused() -> None:
 
 class Another(Source):
     async def checkpoint(self) -> bytes:
-        return self.story.checkpoint().replace(b"\n41\n", b"\n40\n")
+        return self.story.checkpoint().replace(b"\n%d\n" % len(self.story.entries), b"\n40\n")
 
 
 class ShortPages(Source):

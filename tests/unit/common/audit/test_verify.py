@@ -399,7 +399,9 @@ def test_a_good_journal_passes_every_check() -> None:
     assert report.ok
     assert (report.origin, report.size) == (ORIGIN, len(GOOD.entries))
     assert report.root == MemoryTree(GOOD.entries).frontier.root()
-    assert all(check.count for check in report.checks), "each check looked at something"
+    # No run of this journal has hardware; tests/exchange/test_hardware_orders.py has.
+    idle = {check.name for check in report.checks if not check.count}
+    assert idle == {"quotes"}, "each other check looked at something"
 
 
 def test_the_report_tells_who_sent_what_what_was_computed_and_who_received_it() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import shutil
 import stat
 import subprocess
@@ -155,7 +156,12 @@ def test_restore_refuses_and_leaves_nothing(vigie: Vigie, world: World) -> None:
         ("\n\n".join(sheets[:1]), "acoss", 6, "the words of sealing, signing, witness are missing"),
         (good, "travail", 5, "the words of travail"),
         (good.replace("academic", "academy"), "acoss", 3, "share 1, word 3 is not in the list"),
-        (good.replace(wrong, "acid" if wrong != "acid" else "acne"), "acoss", 3, "at least one is missing, wrong"),
+        (
+            re.sub(rf"\b{wrong}\b", "acid" if wrong != "acid" else "acne", good),
+            "acoss",
+            3,
+            "at least one is missing, wrong",
+        ),
         (good + "\n\n" + sheets[0] + " acid", "acoss", 3, "share 6 has 42 words"),
     )
     for text, card, code, said in cases:
