@@ -5,16 +5,14 @@ seal and keys included, in modes C and B by turns; the canaries, which the first
 ahead, stand apart; (b) sealed parts from the host through the channel to plain text, for each stage alone and all of them;
 (c) a whole consolidation. Which layers were on is read from the evidence that the enclave gave, not assumed.
 
-The plain process of (a) is the root's own interpreter with the same imports and warm-up. That of (b) and (c) is this file,
-started with ``--child``: the enclave's own functions without its layers. Both exist for the comparison alone. Nothing in
-the product starts an enclave without its layers, and what such a process claims counts as level A0.
+The plain process of (a) is the root's own interpreter with the same imports and warm-up. That of (b) and (c) is
+:mod:`support.plain_enclave`: the enclave's own functions without its layers.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import resource
 import secrets
 import socket
 import statistics
@@ -22,8 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,22 +30,17 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from support.plain_enclave import LOT, SEED, Took, children, open_part, plain, used
 from vigie import sealing, segment
-from vigie.clock import utc_now
 from vigie.sealing import SealingPrivateKey, segment_info
 from vigie.v1 import enclave_pb2 as pb
-from vigie.wiping import wipe
 from vigie_hub.enclave import frames, sandbox
-from vigie_hub.enclave.channel import Channel
 
 MODES: Final = (sandbox.NAMESPACES, sandbox.NO_NAMESPACES)
 
-HERE: Final = Path(__file__).resolve()
-SEED: Final = bytes(range(96))
-LOT: Final = b"bench-bench-lot!"
 IMPORTS: Final = (
-    "import gc, os; gc.disable(); import vigie_hub.enclave.main as main; gc.freeze(); gc.enable(); main.warm_up(); "
-    "os._exit(0)"
+    "import gc, os; gc.disable(); from vigie_hub.enclave.rehearsal import Rehearsal; rehearsal = Rehearsal(); "
+    "import vigie_hub.enclave.main as main; gc.freeze(); gc.enable(); main.warm_up(rehearsal); os._exit(0)"
 )
 """What the enclave does before it seals itself, without its layers."""
 
@@ -67,99 +59,10 @@ class Figures:
         self.values |= values
 
 
-@dataclass(frozen=True)
-class Took:
-    """Seconds by the clock, and processor seconds, which do not count waiting for others on a busy machine."""
-
-    wall: float
-    cpu: float
-
-
-def used(pid: int | None) -> float:
-    """Processor seconds of a living process; its clock ticks a hundred times a second."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def children() -> float:
-    """Processor seconds of all processes below this one that have ended."""
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
-
-
 def middle(samples: Sequence[float]) -> tuple[float, float]:
     """Median and 95th percentile."""
     ordered = sorted(samples)
     return statistics.median(ordered), ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-
-
-# -- the plain process --------------------------------------------------------------------------------------------
-
-
-def child(what: str, descriptor: int, parts: int, sealed: bool) -> None:
-    """Be the plain process: ``serve`` one order, or open ``bulk`` parts; with the enclave's layers if ``sealed``."""
-    # From the source tree, which Landlock therefore lets be read; what an enclave root would hold is less.
-    everything = tuple(map(str, Path("/").iterdir()))
-    box = sandbox.Sandbox(sandbox.NO_NAMESPACES, sandbox.KEEP, channel=descriptor, readable=everything)
-    if sealed:
-        box.begin()
-    from vigie_hub.enclave.main import Standing, run
-    from vigie_hub.enclave.warmup import warm_up
-
-    with socket.socket(fileno=descriptor) as connection:
-        channel = Channel(connection)
-        warm_up()
-        if sealed:
-            box.seal()
-        # With the calls that the seal leaves: those that only sockets have end the process.
-        os.write(descriptor, b"!")
-        if what == "serve":
-            run(channel, clock=utc_now, standing=Standing({}, {}))
-        else:
-            said = json.dumps(_open_parts(channel, parts)).encode()
-            os.write(descriptor, len(said).to_bytes(4, "big") + said)
-    os._exit(0)
-
-
-def _one(key: SealingPrivateKey, info: bytes, sealed: bytes | memoryview) -> int:
-    """What :func:`vigie_hub.enclave.reading.read_lot` does with a part, without reading its rows."""
-    segment.segment_id(sealed)
-    plain = key.open(info, sealed)
-    wipe(plain)
-    return len(plain)
-
-
-def _open_parts(channel: Channel, count: int) -> list[float]:
-    """Bytes of plain text, seconds, processor seconds."""
-    key = SealingPrivateKey.from_seed(SEED)
-    began, cpu = time.perf_counter(), time.thread_time()
-    opened = 0
-    for part in channel.fetch(0, 0, 0, (count,)):
-        opened += _one(key, segment_info("bench", LOT, part.bucket, 0), part.content)
-    return [opened, time.perf_counter() - began, time.thread_time() - cpu]
-
-
-@contextmanager
-def plain(what: str, *, parts: int = 0, sealed: bool = False) -> Iterator[tuple[socket.socket, int]]:
-    """That process, warmed up: a socket to it, and its id."""
-    ours, theirs = socket.socketpair()
-    ours.settimeout(600)
-    command = [
-        sys.executable, str(HERE), "--child", what, "--descriptor", str(theirs.fileno()), "--parts", str(parts),
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        command + ["--sealed"] * sealed, pass_fds=(theirs.fileno(),), env=dict(sandbox.ENVIRONMENT),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    with ours:
-        theirs.close()
-        try:
-            if ours.recv(1) != b"!":
-                raise RuntimeError("the plain process did not start")
-            yield ours, process.pid
-        finally:
-            ours.close()
-            process.wait(60)
 
 
 # -- (a) and (c): whole stories -----------------------------------------------------------------------------------
@@ -297,9 +200,12 @@ def consolidations(figures: Figures, host: Host, rounds: int) -> None:
     mode = MODES[0]
     host.attested(mode)  # canaries and the choice of mode are behind
     turns = [(host.consolidated(mode), host.consolidated_plainly()) for _ in range(rounds)]
-    for what, of in (("time", lambda took: took.wall), ("processor time", lambda took: took.cpu)):
-        usual, plainly = (middle([of(one) for one in side])[0] for side in zip(*turns, strict=True))
-        ratio = statistics.median(of(sealed) / of(bare) for sealed, bare in turns)
+    for what, pairs in (
+        ("time", [(sealed.wall, bare.wall) for sealed, bare in turns]),
+        ("processor time", [(sealed.cpu, bare.cpu) for sealed, bare in turns]),
+    ):
+        usual, plainly = (middle(side)[0] for side in zip(*pairs, strict=True))
+        ratio = statistics.median(sealed / bare for sealed, bare in pairs)
         figures.add(
             f"consolidate 400 companies, mode {mode}: {what}", f"{usual:.2f} s",
             f"{ratio:.3f} × unsealed ({plainly:.2f} s), median of the turns",
@@ -354,7 +260,7 @@ def bulk(figures: Figures, megabytes: int, rounds: int) -> None:
     # Each part's plain text is dropped before the next, as in a run: kept, every one would be memory never touched before.
     opening = rate(lambda: _each(pool, lambda part: key.open(info, part)), size, rounds)
     hashing = rate(lambda: _each(pool, segment.segment_id), size, rounds)
-    both = rate(lambda: _each(pool, lambda part: _one(key, info, part)), size, rounds)
+    both = rate(lambda: _each(pool, lambda part: open_part(key, info, part)), size, rounds)
     turns = [(through_channel(parts, layers=False), through_channel(parts, layers=True)) for _ in range(rounds)]
     wall, cpu = max(bare for bare, _ in turns)
     sealed_wall, sealed_cpu = max(layered for _, layered in turns)
@@ -424,14 +330,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("start", "bulk", "consolidate"))
     parser.add_argument("--enclave-root", type=Path, help="an enclave root that is there already, and not built")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--descriptor", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--parts", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--sealed", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        child(options.child, options.descriptor, options.parts, options.sealed)
-        return
     figures = measure(options)
     report(figures)
     if options.json:
