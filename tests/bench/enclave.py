@@ -1,12 +1,12 @@
 """``scripts/bench enclave``: what the enclave's walls cost, each figure beside the same work in a plain process.
 
-Three things are measured: (a) from the order to start until the claim is there, imports, warm-up, seal and keys included;
-(b) sealed parts from the host through the channel to plain text, for each stage alone and all of them; (c) a whole
-consolidation. Which layers were on is read from the evidence that the enclave gave, not assumed.
+Three things are measured: (a) from the order to start until the claim is there, the root's measurement, imports, warm-up,
+seal and keys included, in modes C and B by turns; the canaries, which the first start of a measurement after a boot sends
+ahead, stand apart; (b) sealed parts from the host through the channel to plain text, for each stage alone and all of them;
+(c) a whole consolidation. Which layers were on is read from the evidence that the enclave gave, not assumed.
 
-The plain process of (b) and (c) is this file, started with ``--child``: the enclave's own functions without its layers. It
-exists for the comparison alone. Nothing in the product starts an enclave without its layers, and what such a process
-claims counts as level A0.
+The plain process of (a) is the root's own interpreter with the same imports and warm-up. That of (b) and (c) is
+:mod:`support.plain_enclave`: the enclave's own functions without its layers.
 """
 
 import argparse
@@ -20,8 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,24 +30,26 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from support.plain_enclave import LOT, SEED, Took, children, open_part, plain, used
 from vigie import sealing, segment
-from vigie.clock import utc_now
 from vigie.sealing import SealingPrivateKey, segment_info
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub.enclave import frames, sandbox
-from vigie_hub.enclave.channel import Channel
 
-HERE: Final = Path(__file__).resolve()
-SEED: Final = bytes(range(96))
-LOT: Final = b"bench-bench-lot!"
-IMPORTS: Final = "import vigie_hub.enclave.main as main; main.warm_up()"
+MODES: Final = (sandbox.NAMESPACES, sandbox.NO_NAMESPACES)
+
+IMPORTS: Final = (
+    "import gc, os; gc.disable(); from vigie_hub.enclave.rehearsal import Rehearsal; rehearsal = Rehearsal(); "
+    "import vigie_hub.enclave.main as main; gc.freeze(); gc.enable(); main.warm_up(rehearsal); os._exit(0)"
+)
+"""What the enclave does before it seals itself, without its layers."""
 
 
 @dataclass
 class Figures:
     """What was measured, and the layers of the enclave that it was measured on."""
 
-    layers: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, dict[str, str]] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     rows: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -62,61 +63,6 @@ def middle(samples: Sequence[float]) -> tuple[float, float]:
     """Median and 95th percentile."""
     ordered = sorted(samples)
     return statistics.median(ordered), ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-
-
-# -- the plain process --------------------------------------------------------------------------------------------
-
-
-def child(what: str, descriptor: int, sealed: bool) -> None:
-    """Be the plain process: ``serve`` one order, or open ``bulk`` parts; with the enclave's layers if ``sealed``."""
-    if sealed:
-        sandbox.apply(sandbox.EARLY)
-    from vigie_hub.enclave.main import run
-    from vigie_hub.enclave.warmup import warm_up
-
-    warm_up()
-    if sealed:
-        sandbox.apply(sandbox.SEALED)
-    with socket.socket(fileno=descriptor) as connection:
-        connection.sendall(b"!")
-        channel = Channel(connection)
-        if what == "serve":
-            run(channel, clock=utc_now)
-        else:
-            _open_parts(channel, connection, int.from_bytes(connection.recv(4), "big"))
-    os._exit(0)
-
-
-def _open_parts(channel: Channel, connection: socket.socket, count: int) -> None:
-    key = SealingPrivateKey.from_seed(SEED)
-    began, cpu = time.perf_counter(), time.thread_time()
-    opened = 0
-    for part in channel.fetch(0, 0, 0, (count,)):
-        segment.segment_id(part.content)
-        opened += len(key.open(segment_info("bench", LOT, part.bucket, 0), part.content))
-    said = json.dumps([opened, time.perf_counter() - began, time.thread_time() - cpu]).encode()
-    connection.sendall(len(said).to_bytes(4, "big") + said)
-
-
-@contextmanager
-def plain(what: str, *, sealed: bool = False) -> Iterator[socket.socket]:
-    """That process, warmed up, and a socket to it."""
-    ours, theirs = socket.socketpair()
-    ours.settimeout(600)
-    command = [sys.executable, str(HERE), "--child", what, "--descriptor", str(theirs.fileno())]
-    process = subprocess.Popen(
-        command + ["--sealed"] * sealed, pass_fds=(theirs.fileno(),), env=dict(sandbox.ENVIRONMENT),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    with ours:
-        theirs.close()
-        try:
-            if ours.recv(1) != b"!":
-                raise RuntimeError("the plain process did not start")
-            yield ours
-        finally:
-            ours.close()
-            process.wait(60)
 
 
 # -- (a) and (c): whole stories -----------------------------------------------------------------------------------
@@ -134,97 +80,137 @@ class Host:
         definitions = {name: rule.definition for name, rule in world.convention.datasets.items()}
         self.story = Story(world, load(DEMO, definitions))
         self.story.make_lots()
-        self.launcher = Launcher(enclave, folder / "memory")
+        self.launchers = {mode: Launcher(enclave, folder / f"memory-{mode}", isolation=mode) for mode in MODES}
+        self.root = enclave / "root"
         self.measuring = [self._measured(), self._measured()]
 
     def _measured(self) -> float:
         began = time.perf_counter()
-        self.launcher.measure()
+        self.launchers[MODES[0]].measure()
         return time.perf_counter() - began
 
-    def attested(self) -> tuple[float, dict[str, str]]:
-        """Seconds from the start of an enclave to its claim, the root's measurement included; and its layers."""
-        took, layers = asyncio.run(self._with_enclave(self._claim))
-        return float(took), dict(layers)
+    def attested(self, mode: str) -> tuple[Took, dict[str, str]]:
+        """From the start of an enclave to its claim, the root's measurement included; and its layers."""
 
-    def consolidated(self) -> float:
-        """Seconds from the first message to the signed run, in a sealed enclave that is warm."""
-        return float(asyncio.run(self._with_enclave(lambda connection, _: self._played(connection))))
+        def claim(connection: socket.socket, pid: int) -> tuple[float, float, dict[str, str]]:
+            layers = self._claim(connection)
+            return time.perf_counter(), used(pid), layers
 
-    def consolidated_plainly(self) -> float:
-        """The same in the plain process."""
-        with plain("serve") as connection:
-            return self._played(connection)
-
-    async def _with_enclave(self, then: Callable[[socket.socket, float], Any]) -> Any:
         began = time.perf_counter()
-        self.launcher.measure()
-        process = await self.launcher.start()
+        ended, cpu, layers = asyncio.run(self._with_enclave(mode, claim, at_once=True))
+        return Took(ended - began, cpu), layers
+
+    def consolidated(self, mode: str) -> Took:
+        """From the first release to the signed run, in a sealed enclave that is warm."""
+        before = children()
+        wall, warm = asyncio.run(self._with_enclave(mode, self._played, at_once=False))
+        return Took(wall, children() - before - warm)
+
+    def consolidated_plainly(self) -> Took:
+        """The same in the plain process."""
+        before = children()
+        with plain("serve") as (connection, pid):
+            wall, warm = self._played(connection, pid)
+        return Took(wall, children() - before - warm)
+
+    def imports(self) -> Took:
+        """What the root's interpreter takes for the same imports and warm-up, without any layer."""
+        launch = self.launchers[MODES[0]].launch
+        command = [*launch.arguments[: launch.arguments.index("-m")], "-c", IMPORTS]
+        began, before = time.perf_counter(), children()
+        subprocess.run(command, cwd=self.root, env=dict(launch.environment), stdin=subprocess.DEVNULL, check=True)
+        return Took(time.perf_counter() - began, children() - before)
+
+    async def _with_enclave(self, mode: str, then: Callable[[socket.socket, int], Any], *, at_once: bool) -> Any:
+        launcher = self.launchers[mode]
+        launcher.measure()
+        process = await launcher.start()
         try:
-            connection = process.channel._connection
+            connection = process.started.connection
             connection.setblocking(True)
             connection.settimeout(600)
-            return await asyncio.to_thread(then, connection, began)
-        finally:
-            await process.end(at_once=True)
 
-    def _claim(self, connection: socket.socket, began: float) -> tuple[float, dict[str, str]]:
+            def talk() -> Any:
+                # In mode C the enclave is a child of what was started, and there a moment later.
+                while (pid := process.started.pid()) is None:
+                    time.sleep(0.001)
+                return then(connection, pid)
+
+            return await asyncio.to_thread(talk)
+        finally:
+            await process.end(at_once=at_once)
+
+    def _claim(self, connection: socket.socket) -> dict[str, str]:
+        from support.enclave_story import Host as Talking
         from vigie import bodies, statement
 
-        begin = pb.Control(sequence=0, begin=self.story.begin(self.story.order()))
-        frames.send(connection, frames.CONTROL, begin.SerializeToString())
-        control = pb.Control.FromString(frames.receive(connection, frames.CONTROL))
-        took = time.perf_counter() - began
-        claim = bodies.read(statement.parse(control.claim.statement, kind="evidence"), bodies.Evidence)
-        return took, dict(claim.layers)
+        host = Talking(connection)
+        host.send(begin=self.story.begin(self.story.order()))
+        claimed = host.receive("claim").claim.statement
+        return dict(bodies.read(statement.parse(claimed, kind="evidence"), bodies.Evidence).layers)
 
-    def _played(self, connection: socket.socket) -> float:
+    def _played(self, connection: socket.socket, pid: int) -> tuple[float, float]:
+        """Seconds from the first release to the run, and processor seconds that were spent before."""
         # The claim comes once the process is warm, so that start-up is in neither figure.
-        marks: list[float] = []
+        marks: list[tuple[float, float]] = []
 
         def mark(_release: pb.Release) -> None:
-            marks.append(time.perf_counter())
+            marks.append((time.perf_counter(), used(pid)))
 
         self.story.spoil_release = mark
         self.story.play(connection)
-        return time.perf_counter() - marks[0]
-
-
-def imports() -> float:
-    """Seconds that a plain interpreter takes for the same imports and warm-up."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", IMPORTS], env=dict(sandbox.ENVIRONMENT), check=True)
-    return time.perf_counter() - began
+        began, warm = marks[0]
+        return time.perf_counter() - began, warm
 
 
 def starts(figures: Figures, host: Host, rounds: int) -> None:
-    """(a) Start to attested."""
-    sealed, bare = [], []
-    for _ in range(rounds):
-        took, figures.layers = host.attested()
-        sealed.append(took)
-        bare.append(imports())
-    (usual, late), (plainly, _) = middle(sealed), middle(bare)
+    """(a) Start to attested, modes and the plain process by turns."""
     first, again = host.measuring
     figures.add("measure the root: first, and again", f"{first:.2f} s, {again * 1e3:.0f} ms", "", measure_again=again)
-    figures.add(
-        "start → attested, median and p95", f"{usual:.2f} s, {late:.2f} s",
-        f"{usual / plainly:.2f} × a plain process with the same imports ({plainly:.2f} s)",
-        start_median=usual, start_p95=late, start_ratio=usual / plainly,
-    )  # fmt: skip
+    with_canaries = {mode: host.attested(mode)[0].wall for mode in MODES}
+    took: dict[str, list[Took]] = {mode: [] for mode in MODES}
+    bare = []
+    for _ in range(rounds):
+        for mode in MODES:
+            one, figures.layers[mode] = host.attested(mode)
+            took[mode].append(one)
+        bare.append(host.imports())
+    plainly, _ = middle([one.wall for one in bare])
+    plainly_cpu, _ = middle([one.cpu for one in bare])
+    for mode in MODES:
+        usual, late = middle([one.wall for one in took[mode]])
+        cpu, _ = middle([one.cpu for one in took[mode]])
+        figures.add(
+            f"start → sealed and attested, mode {mode}: median, p95", f"{usual:.2f} s, {late:.2f} s",
+            f"{usual / plainly:.2f} × a plain process with the same imports ({plainly:.2f} s)",
+            **{f"start_{mode}": usual, f"start_{mode}_p95": late, f"start_{mode}_ratio": usual / plainly},
+        )  # fmt: skip
+        figures.add(
+            "its processor time", f"{cpu:.2f} s", f"{cpu / plainly_cpu:.2f} × the plain process ({plainly_cpu:.2f} s)",
+            **{f"start_{mode}_cpu": cpu, f"start_{mode}_cpu_ratio": cpu / plainly_cpu},
+        )  # fmt: skip
+        more = with_canaries[mode] - usual
+        figures.add(
+            f"canaries and choice of mode {mode}, once a boot", f"{more:.2f} s more", "", **{f"canaries_{mode}": more}
+        )
 
 
 def consolidations(figures: Figures, host: Host, rounds: int) -> None:
-    """(c) Consolidate sealed and unsealed, by turns."""
-    sealed, bare = [], []
-    for _ in range(rounds):
-        sealed.append(host.consolidated())
-        bare.append(host.consolidated_plainly())
-    usual, plainly = middle(sealed)[0], middle(bare)[0]
-    figures.add(
-        "consolidate 400 companies, median", f"{usual:.2f} s", f"{usual / plainly:.3f} × unsealed ({plainly:.2f} s)",
-        consolidate=usual, consolidate_ratio=usual / plainly,
-    )  # fmt: skip
+    """(c) Consolidate sealed and unsealed, by turns; a ratio is the median of the turns' own."""
+    mode = MODES[0]
+    host.attested(mode)  # canaries and the choice of mode are behind
+    turns = [(host.consolidated(mode), host.consolidated_plainly()) for _ in range(rounds)]
+    for what, pairs in (
+        ("time", [(sealed.wall, bare.wall) for sealed, bare in turns]),
+        ("processor time", [(sealed.cpu, bare.cpu) for sealed, bare in turns]),
+    ):
+        usual, plainly = (middle(side)[0] for side in zip(*pairs, strict=True))
+        ratio = statistics.median(sealed / bare for sealed, bare in pairs)
+        figures.add(
+            f"consolidate 400 companies, mode {mode}: {what}", f"{usual:.2f} s",
+            f"{ratio:.3f} × unsealed ({plainly:.2f} s), median of the turns",
+            **{f"consolidate {what}": usual, f"consolidate {what} ratio": ratio},
+        )  # fmt: skip
 
 
 # -- (b): bulk ----------------------------------------------------------------------------------------------------
@@ -249,16 +235,18 @@ def _cpu(work: Callable[[], object]) -> float:
 
 def through_channel(sealed: Sequence[bytes], *, layers: bool) -> tuple[float, float]:
     """GB/s from the host's memory to plain text in another process: by the wall clock, and by its processor time."""
-    with plain("bulk", sealed=layers) as connection:
-        connection.sendall(len(sealed).to_bytes(4, "big"))
-        frames.receive(connection, frames.CONTROL)  # Fetch
+    from support.enclave_story import Host as Talking
+    from support.enclave_story import exactly
+
+    with plain("bulk", parts=len(sealed), sealed=layers) as (connection, _):
+        host = Talking(connection)
+        host.receive("fetch")
         for number, part in enumerate(sealed):
-            head = pb.Segment(lot=0, bucket=0, part=number, size=len(part))
-            frames.send(connection, frames.CONTROL, pb.Control(sequence=number, segment=head).SerializeToString())
-            connection.sendall(len(part).to_bytes(4, "big") + b"\x01")
-            connection.sendall(part)
-        size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL), "big")
-        opened, wall, cpu = json.loads(connection.recv(size, socket.MSG_WAITALL))
+            host.send(segment=pb.Segment(lot=0, bucket=0, part=number, size=len(part)))
+            connection.sendall(frames.head(frames.BULK, len(part)))
+            connection.sendall(part)  # without the copy of a frame in one piece
+        size = int.from_bytes(exactly(connection, 4), "big")
+        opened, wall, cpu = json.loads(exactly(connection, size))
     return opened / wall / 1e9, opened / cpu / 1e9
 
 
@@ -272,12 +260,13 @@ def bulk(figures: Figures, megabytes: int, rounds: int) -> None:
     # Each part's plain text is dropped before the next, as in a run: kept, every one would be memory never touched before.
     opening = rate(lambda: _each(pool, lambda part: key.open(info, part)), size, rounds)
     hashing = rate(lambda: _each(pool, segment.segment_id), size, rounds)
-    both = rate(lambda: _each(pool, lambda part: (segment.segment_id(part), key.open(info, part))), size, rounds)
-    wall, cpu = max(through_channel(parts, layers=False) for _ in range(rounds))
-    sealed_wall, sealed_cpu = max(through_channel(parts, layers=True) for _ in range(rounds))
+    both = rate(lambda: _each(pool, lambda part: open_part(key, info, part)), size, rounds)
+    turns = [(through_channel(parts, layers=False), through_channel(parts, layers=True)) for _ in range(rounds)]
+    wall, cpu = max(bare for bare, _ in turns)
+    sealed_wall, sealed_cpu = max(layered for _, layered in turns)
     figures.add("open 1 MiB parts (HPKE), no channel", f"{opening:.2f} GB/s", "", open=opening)
     figures.add("hash 1 MiB parts (their ids), no channel", f"{hashing:.2f} GB/s", "", hash=hashing)
-    figures.add("hash and open, no channel", f"{both:.2f} GB/s", "", hash_and_open=both)
+    figures.add("hash, open and wipe, no channel", f"{both:.2f} GB/s", "", hash_and_open=both)
     figures.add(
         "host → plain text, no layers", f"{wall:.2f} GB/s, {cpu:.2f} per processor", f"{cpu / both:.2f} × no channel",
         bulk_plain=cpu,
@@ -300,9 +289,10 @@ def report(figures: Figures) -> None:
     for row in figures.rows:
         table.add_row(*row)
     Console(width=150).print(table)
-    enforced = sorted(name for name, state in figures.layers.items() if state.startswith("enforced"))
-    missing = sorted(figures.layers.keys() - set(enforced))
-    print(f"layers, as the enclave said: {', '.join(enforced) or 'none'}; not: {', '.join(missing) or 'none'}")
+    for mode, layers in sorted(figures.layers.items()):
+        enforced = sorted(name for name, state in layers.items() if state.startswith(sandbox.ENFORCED))
+        missing = sorted(layers.keys() - set(enforced))
+        print(f"layers of mode {mode}, as the enclave said: {', '.join(enforced)}; not: {', '.join(missing) or 'none'}")
 
 
 def measure(options: argparse.Namespace) -> Figures:
@@ -313,10 +303,12 @@ def measure(options: argparse.Namespace) -> Figures:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         enclave = options.enclave_root or folder / "enclave"
+        folder.chmod(0o711)  # an enclave of mode B gets a user of its own, who has to reach the root
         try:
             if options.enclave_root is None:
                 Console(stderr=True).print("building an enclave root")
                 enclave_root.build(enclave)
+                enclave.chmod(0o711)
             host = Host(folder, enclave)
             if options.only in (None, "start"):
                 starts(figures, host, options.rounds)
@@ -338,13 +330,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("start", "bulk", "consolidate"))
     parser.add_argument("--enclave-root", type=Path, help="an enclave root that is there already, and not built")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--descriptor", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--sealed", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        child(options.child, options.descriptor, options.sealed)
-        return
     figures = measure(options)
     report(figures)
     if options.json:

@@ -1,8 +1,10 @@
 """The enclave root that ``vigie-hub init`` builds: whole, read-only, the same twice, and started from nothing else."""
 
 import asyncio
+import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -19,6 +21,7 @@ from vigie.errors import ConfigError
 from vigie.evidence import file_digest, measure_tree, measurement
 from vigie_hub import enclave_root, frames
 from vigie_hub.enclave import sandbox
+from vigie_hub.enclave.sandbox import calls
 from vigie_hub.launcher import Launcher
 
 
@@ -119,7 +122,7 @@ def test_one_changed_byte_anywhere_is_another_measurement(built: Path) -> None:
     sample = [
         "bin/python3", "lib/libc.so.6", "contents.json", f"{library}/os.py", f"{library}/__pycache__/os.cpython-*.pyc",
         f"{library}/numpy/__init__.py", f"{library}/lightgbm/lib/*.so", f"{library}/vigie/sealing.py",
-        f"{library}/vigie_hub/enclave/sandbox.py", f"{library}/vigie_hub/enclave/__pycache__/main.*.pyc",
+        f"{library}/vigie_hub/enclave/sandbox/calls.py", f"{library}/vigie_hub/enclave/__pycache__/main.*.pyc",
         f"{library}/scipy/sparse.py", f"{library}/rfc8785-*/METADATA", "lib/ld-*",
     ]  # fmt: skip
     launch = json.loads((built / "launch.json").read_bytes())
@@ -141,6 +144,36 @@ def test_one_changed_byte_anywhere_is_another_measurement(built: Path) -> None:
         assert changed not in seen, name
         seen.add(changed)
     assert len(seen) == len(sample) + 1
+
+
+def test_another_policy_of_the_layers_is_another_measurement(built: Path) -> None:
+    """The policy is what measured code says it is, and no word of it changes without the measurement."""
+    launch = json.loads((built / "launch.json").read_bytes())
+    files = {one.path: one.sha256 for one in measure_tree(built / "root", byte_code=bytecode.paired)}
+    code = "import sys; from vigie_hub.enclave.sandbox import policy_text; sys.stdout.write(policy_text())"
+    said = subprocess.run(
+        [*launch["arguments"][: launch["arguments"].index("-m")], "-c", code],
+        cwd=built / "root", env=launch["environment"], capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert said == sandbox.policy_text()
+    box = sandbox.Sandbox(sandbox.NAMESPACES, 1)
+    modules = {type(layer).__module__ for layer in (*box.early, *box.sealed)} | {calls.__name__}
+    assert len(modules) > 4
+    seen = {measurement(files.items(), launch)}
+    for module in sorted(modules):
+        name = f"{enclave_root._library()}/{module.replace('.', '/')}.py"
+        content = (built / "root" / name).read_bytes()
+        marked = b'    "read", "write"' if module == calls.__name__ else b"policy = "
+        places = [one.start() for one in re.finditer(re.escape(marked), content)]
+        assert places, name
+        for place in places:
+            changed = content[: place + len(marked)] + b' "execve", ' + content[place + len(marked) :]
+            seen.add(measurement({**files, name: hashlib.sha256(changed).digest()}.items(), launch))
+    assert len(seen) > len(box.early)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calls, "FREE", (*calls.FREE, "execve"))
+        assert calls.policy() not in said
+    assert calls.policy() in said
 
 
 def leaves(value: Any, change: Callable[[str], str]) -> Iterator[Any]:

@@ -52,7 +52,7 @@ def serve(file_descriptor: int, tell: int, wait: int) -> None:
             return {}
 
     for owner, name, value in (
-        (main, "warm_up", lambda: None),
+        (main, "warm_up", lambda rehearsal: None),
         (sealing, "generate", enclave_seed),
     ):
         setattr(owner, name, value)

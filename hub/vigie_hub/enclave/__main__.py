@@ -17,10 +17,13 @@ if __name__ == "__main__":
 
     # What is imported stays until the end: looking through it for garbage again and again is a tenth of the start.
     gc.disable()
+    from vigie_hub.enclave.rehearsal import Rehearsal
+
+    rehearsal = Rehearsal()
     from vigie_hub.enclave.main import serve
 
     gc.freeze()
     gc.enable()
 
     # Straight out: no exit handler of a library runs with keys in memory.
-    os._exit(serve(box))
+    os._exit(serve(box, rehearsal))

@@ -57,6 +57,7 @@ from vigie_hub.enclave.messages import (
     ResultPart,
 )
 from vigie_hub.enclave.quoting import quoted
+from vigie_hub.enclave.rehearsal import Rehearsal
 from vigie_hub.enclave.results import model_card, seal_result
 from vigie_hub.enclave.sandbox import Sandbox
 from vigie_hub.enclave.stopping import failed
@@ -89,16 +90,17 @@ class Standing:
     host: Mapping[str, str]
 
 
-def serve(box: Sandbox) -> int:
+def serve(box: Sandbox, rehearsal: Rehearsal | None = None) -> int:
     """Serve one order over the inherited socket; returns the exit code: 0 for a signed run, 1 for anything else.
 
     Args:
         box: its early layers are on.
+        rehearsal: the part of the warm-up that was begun before this module was there.
     """
     with socket.socket(fileno=box.channel) as connection:
         # Before the seal: it sets the socket's time limits, which the sealed process may not.
         channel = Channel(connection)
-        warm_up()
+        warm_up(rehearsal)
         host = {**box.host_facts(), **_VERSIONS}
         standing = Standing(box.seal(), host)
         return answer(channel, clock=utc_now, standing=standing)

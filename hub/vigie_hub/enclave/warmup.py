@@ -5,8 +5,7 @@ channel.  So each code path runs here, on constants, before any key is drawn.
 """
 
 import hashlib
-from datetime import UTC, date, datetime
-from typing import Final
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -14,104 +13,63 @@ import pyarrow as pa
 from vigie import attestation, joint, result, sealing, segment, words
 from vigie.clock import parse_time, stamp
 from vigie.convention import Disclosure
-from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
+from vigie.datasets import PSEUDONYM_BYTES
 from vigie.note import Signer
 from vigie_hub.enclave.evaluation import published
-from vigie_hub.enclave.features import catalogue_of, compute, connect, place_in_sectors
-from vigie_hub.enclave.model import Panel, PanelBuilder, train_and_score
-from vigie_hub.enclave.months import parse_month
-
-_COMPANIES: Final = 120
-_PERIOD: Final = parse_month("2020-12")
-_DECLARED: Final = Dataset.declared(
-    "warmup",
-    1,
-    "year",
-    "month",
-    [
-        Column("month", ColumnType.MONTH, "month", frozenset()),
-        Column("value", ColumnType.NUMBER, "EUR", frozenset()),
-    ],
-)
+from vigie_hub.enclave.features import catalogue_of
+from vigie_hub.enclave.model import Panel, PanelBuilder, split, train_and_score
+from vigie_hub.enclave.rehearsal import COMPANIES, DECLARED, PERIOD, Rehearsal
 
 
-def warm_up() -> None:
-    """Run a whole small consolidation, and every seal and signature, on constants."""
-    keys = [number.to_bytes(PSEUDONYM_BYTES, "big") for number in range(_COMPANIES)]
-    values = np.arange(_COMPANIES) % 7
-    tables = {
-        "headcount": _table("headcount", keys, {"month": date(2019, 1, 1), "headcount": pa.array(values)}),
-        "proceedings": _table(
-            "proceedings", keys[::3], {"effective_date": date(2019, 9, 1), "action": 0, "stage": None}
-        ),
-        "legal_units": _table("legal_units", keys, {"as_of": date(2018, 1, 1), "activity_division": pa.array(values)}),
-        "warmup": pa.table(
-            {
-                PSEUDONYM: pa.array(keys, pa.binary(PSEUDONYM_BYTES)),
-                "month": pa.array([date(2018, 1, 1)] * _COMPANIES, pa.date32()),
-                "value": pa.array(values * 1.5),
-            }
-        ),
-    }
-    catalogue = catalogue_of([*BUILT_IN.values(), _DECLARED])
-    builder = PanelBuilder(target="failure", horizon=18, period=_PERIOD)
-    connection = connect()
-    group = compute(
-        connection,
-        tables,
-        perimeter={"headcount": tables["headcount"]},
-        catalogue=catalogue,
-        period=_PERIOD,
-        last_training=_PERIOD - 18,
-    )
-    connection.close()
-    place_in_sectors([group], catalogue)
-    builder.add(group)
+def warm_up(rehearsal: Rehearsal | None = None) -> None:
+    """Run a whole small consolidation, and every seal and signature, on constants.
+
+    Args:
+        rehearsal: of the features, begun while other things were imported; by default it is begun here.
+
+    Raises:
+        StateError: the rehearsal failed.
+    """
+    features = (rehearsal or Rehearsal()).features()
+    builder = PanelBuilder(target="failure", horizon=18, period=PERIOD)
+    builder.add(features.group)
     panel = builder.build()
-    trained = train_and_score(panel, catalogue)
-    train_and_score(panel, catalogue, model=trained.model_bytes)
+    trained = train_and_score(panel, features.catalogue)
+    train_and_score(panel, features.catalogue, model=trained.model_bytes)
     _judge()
-    _seals(tables["headcount"])
+    _seals(features.headcount)
     attestation.warm_up()
 
 
 def _judge() -> None:
     """Train with held-out rows, judge, publish, and score with the model's bytes, on a panel long enough for it."""
-    months, companies = 36, 200
+    months, companies = 36, 100
     company = np.repeat(np.arange(companies, dtype=np.int32), months)
     labels = (company % 2).astype(np.uint8)
     noise = np.arange(len(company)) * 7919 % 101 / 50.0
+    # The held-out companies say the opposite of the others, so that training stops as soon as it may.
+    same = np.arange(companies, dtype=np.int32)
+    held = split.parts(same, same % 2 == 1)[company] == split.HELD
     panel = Panel(
-        keys=pa.array([number.to_bytes(PSEUDONYM_BYTES, "big") for number in range(_COMPANIES)]),
-        scored=noise[:_COMPANIES, None].copy(),
-        strong=np.arange(_COMPANIES) % 9 == 0,
-        values=(labels + noise)[:, None],
+        keys=pa.array([number.to_bytes(PSEUDONYM_BYTES, "big") for number in range(COMPANIES)]),
+        scored=noise[:COMPANIES, None].copy(),
+        strong=np.arange(COMPANIES) % 9 == 0,
+        values=(np.where(held, 1 - labels, labels) + noise)[:, None],
         labels=labels,
         companies=companies,
         failing=companies // 2,
-        months=(_PERIOD - 17 - months, _PERIOD - 18),
+        months=(PERIOD - 17 - months, PERIOD - 18),
         company=company,
-        month=np.tile(np.arange(_PERIOD - 17 - months, _PERIOD - 17, dtype=np.int32), companies),
-        same=np.arange(companies, dtype=np.int32),
-        proceeding=np.full(companies, _PERIOD - 10, np.int32),
+        month=np.tile(np.arange(PERIOD - 17 - months, PERIOD - 17, dtype=np.int32), companies),
+        same=same,
+        proceeding=np.full(companies, PERIOD - 10, np.int32),
         sector=np.arange(companies, dtype=np.int32) % 3,
         departement=np.arange(companies, dtype=np.int32) % 3,
     )
-    catalogue = catalogue_of([_DECLARED])
+    catalogue = catalogue_of([DECLARED])
     scores = train_and_score(panel, catalogue)
     published(scores, panel, catalogue.names, Disclosure(3, 0.85, 5))
     train_and_score(panel, catalogue, model=scores.model_bytes)
-
-
-def _table(name: str, keys: list[bytes], columns: dict[str, object]) -> pa.Table:
-    schema = BUILT_IN[name].wire_schema()
-    arrays = [pa.array(keys, schema.field(0).type)]
-    for field in list(schema)[1:]:
-        value = columns.get(field.name)
-        arrays.append(
-            value.cast(field.type) if isinstance(value, pa.Array) else pa.array([value] * len(keys), field.type)
-        )
-    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _seals(table: pa.Table) -> None:

@@ -1,0 +1,111 @@
+"""The features of made-up rows, computed in a thread while the rest of the enclave is still being imported.
+
+What DuckDB does to plan the long statements of a history takes longer than anything else before the seal, and needs no
+interpreter; importing needs nothing but the interpreter.  This module imports what the features need and no more.  The
+thread has ended before the process seals itself.
+"""
+
+import threading
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Column, ColumnType, Dataset
+from vigie.errors import StateError
+from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
+from vigie_hub.enclave.months import parse_month
+
+COMPANIES: Final = 120
+PERIOD: Final = parse_month("2020-12")
+DECLARED: Final = Dataset.declared(
+    "warmup",
+    1,
+    "year",
+    "month",
+    [
+        Column("month", ColumnType.MONTH, "month", frozenset()),
+        Column("value", ColumnType.NUMBER, "EUR", frozenset()),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What came of it: features, what they are, and a table that they were made of."""
+
+    group: Group
+    catalogue: Catalogue
+    headcount: pa.Table
+
+
+class Rehearsal:
+    """Begins when it is made; everything that may import has to be imported before, or does so under Python's own locks."""
+
+    def __init__(self) -> None:
+        self._found: Rehearsed | None = None
+        self._thread = threading.Thread(target=self._run, name="rehearsal", daemon=True)
+        self._thread.start()
+
+    def features(self) -> Rehearsed:
+        """Wait for the end.
+
+        Raises:
+            StateError: it failed.
+        """
+        self._thread.join()
+        if self._found is None:
+            raise StateError(
+                "the enclave could not compute features of made-up rows",
+                hint="vigie-hub enclave doctor; build the enclave root again",
+            )
+        return self._found
+
+    def _run(self) -> None:
+        self._found = rehearse()
+
+
+def rehearse() -> Rehearsed:
+    """Compute every feature of the catalogue, and of a declared dataset, for made-up companies."""
+    keys = [number.to_bytes(PSEUDONYM_BYTES, "big") for number in range(COMPANIES)]
+    values = np.arange(COMPANIES) % 7
+    tables = {
+        "headcount": _table("headcount", keys, {"month": date(2019, 1, 1), "headcount": pa.array(values)}),
+        "proceedings": _table(
+            "proceedings", keys[::3], {"effective_date": date(2019, 9, 1), "action": 0, "stage": None}
+        ),
+        "legal_units": _table("legal_units", keys, {"as_of": date(2018, 1, 1), "activity_division": pa.array(values)}),
+        "warmup": pa.table(
+            {
+                PSEUDONYM: pa.array(keys, pa.binary(PSEUDONYM_BYTES)),
+                "month": pa.array([date(2018, 1, 1)] * COMPANIES, pa.date32()),
+                "value": pa.array(values * 1.5),
+            }
+        ),
+    }
+    catalogue = catalogue_of([*BUILT_IN.values(), DECLARED])
+    connection = connect()
+    group = compute(
+        connection,
+        tables,
+        perimeter={"headcount": tables["headcount"]},
+        catalogue=catalogue,
+        period=PERIOD,
+        last_training=PERIOD - 18,
+    )
+    connection.close()
+    place_in_sectors([group], catalogue)
+    return Rehearsed(group, catalogue, tables["headcount"])
+
+
+def _table(name: str, keys: list[bytes], columns: dict[str, object]) -> pa.Table:
+    schema = BUILT_IN[name].wire_schema()
+    arrays = [pa.array(keys, schema.field(0).type)]
+    for field in list(schema)[1:]:
+        value = columns.get(field.name)
+        arrays.append(
+            value.cast(field.type) if isinstance(value, pa.Array) else pa.array([value] * len(keys), field.type)
+        )
+    return pa.Table.from_arrays(arrays, schema=schema)
