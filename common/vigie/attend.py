@@ -62,7 +62,8 @@ class Declined:
 class ReleaseQuestion:
     """What a member is given to judge before it releases keys; nothing of it is verified yet.
 
-    ``approvals`` are signed approvals of the evidence's measurement; receipts are tlog-proofs.
+    ``approvals`` are signed approvals of the evidence's measurement; receipts are tlog-proofs. ``joint`` is the digest of
+    the statement of whose shares one is wanted, ``quote`` the bundle that the evidence names; each is empty when there is none.
     """
 
     order: bytes
@@ -70,6 +71,8 @@ class ReleaseQuestion:
     order_receipt: bytes
     evidence_receipt: bytes
     approvals: tuple[bytes, ...]
+    joint: bytes = b""
+    quote: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Handlers:
         witness: (old size, proof, checkpoint) → signature lines; raises `WitnessConflict`.
         announce: signed order → decision.
         challenge: order digest → 32 bytes.
-        release: question → (signed release or refusal, sealed keys).
+        release: question → (signed release or refusal, sealed keys, sealed share); what is not given is empty.
         result: digest of a run that holds a result for this member.
     """
 
@@ -98,7 +101,7 @@ class Handlers:
     witness: Callable[[int, Sequence[bytes], bytes], Awaitable[Sequence[str]]] | None = None
     announce: Callable[[bytes], Awaitable[Willing | Pending | Declined]] | None = None
     challenge: Callable[[bytes], Awaitable[bytes]] | None = None
-    release: Callable[[ReleaseQuestion], Awaitable[tuple[bytes, bytes]]] | None = None
+    release: Callable[[ReleaseQuestion], Awaitable[tuple[bytes, bytes, bytes]]] | None = None
     result: Callable[[bytes], Awaitable[None]] | None = None
 
     def abilities(self) -> tuple[str, ...]:
@@ -306,12 +309,18 @@ async def _dispatch(handlers: Handlers, question: pb.AttendRequest) -> pb.Attend
         return pb.AttendAnswer(challenge=pb.ChallengeAnswer(challenge=challenge))
     if kind == "release" and handlers.release is not None:
         wanted = question.release
-        statement, blob = await handlers.release(
+        statement, blob, share = await handlers.release(
             ReleaseQuestion(
-                wanted.order, wanted.evidence, wanted.order_receipt, wanted.evidence_receipt, tuple(wanted.approvals)
+                wanted.order,
+                wanted.evidence,
+                wanted.order_receipt,
+                wanted.evidence_receipt,
+                tuple(wanted.approvals),
+                wanted.joint,
+                wanted.quote,
             )
         )
-        return pb.AttendAnswer(release=pb.ReleaseAnswer(statement=statement, blob=blob))
+        return pb.AttendAnswer(release=pb.ReleaseAnswer(statement=statement, blob=blob, share=share))
     if kind == "result" and handlers.result is not None:
         await handlers.result(question.result.run)
         return pb.AttendAnswer(result=pb.ResultNoticeAnswer())

@@ -13,12 +13,27 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from vigie import bodies, note, sizes, statement
+from vigie import attestation, bodies, note, sizes, statement
 from vigie import evidence as evidences
-from vigie.bodies import Approval, Body, Delivery, Evaluation, Evidence, Lot, Order, Perimeter, Refusal, Release, Run
+from vigie import joint as joints
+from vigie.bodies import (
+    Approval,
+    Body,
+    Delivery,
+    Erasure,
+    Evaluation,
+    Evidence,
+    Joint,
+    Lot,
+    Order,
+    Perimeter,
+    Refusal,
+    Release,
+    Run,
+)
 from vigie.chain import ConventionChain
 from vigie.clock import parse_time
-from vigie.convention import Convention
+from vigie.convention import SOFTWARE, Convention
 from vigie.errors import BadSignature, MalformedNote, MalformedStatement, Missing, Refused
 from vigie.note import ED25519, VerifierKey
 from vigie.statement import Statement
@@ -64,6 +79,7 @@ def judge(
     *,
     kind: str | None = None,
     evidence: Statement | None = None,
+    quote: bytes | None = None,
     current_only: bool = False,
 ) -> Judged:
     """Judge a statement from outside.
@@ -72,7 +88,8 @@ def judge(
         data: the signed note as received.
         chain: the conventions accepted here.
         kind: refuse any other kind.
-        evidence: for a ``run``: the evidence that it names. It is judged here too.
+        evidence: for a ``run`` or ``joint``: the evidence that it names. It is judged here too.
+        quote: for a ``run``: the quote bundle that came beside that evidence, when it names one.
         current_only: refuse a statement that names an older convention than the current one. Orders, evidence and
             releases that are still to be acted upon are judged so.
 
@@ -92,8 +109,8 @@ def judge(
     signers = _verify(parsed, convention, enclave, required)
     _check_created(body, convention)
     _CHECKS[cls](body, convention)
-    if isinstance(body, Run):
-        _check_run_against_evidence(body, convention, chain, evidence, current_only=current_only)
+    if isinstance(body, Run | Joint):
+        _check_against_evidence(body, convention, chain, evidence, quote, current_only=current_only)
     return Judged(parsed, body, convention, signers)
 
 
@@ -123,7 +140,7 @@ def _required_key_names(body: Body, convention: Convention) -> tuple[str, ...]:
     match body:
         case Lot() | Release():
             names = (_key(convention, body.partner, "signing", "partner"),)
-        case Approval():
+        case Approval() | Erasure():
             names = (_key(convention, body.member, "signing", "member"),)
         case Evaluation():
             speaker = body.requester if body.stage == "requested" else body.evaluator
@@ -132,7 +149,7 @@ def _required_key_names(body: Body, convention: Convention) -> tuple[str, ...]:
             names = (_key(convention, convention.hub, "operator", "member"),)
         case Evidence():
             names = (_key(convention, convention.hub, "host", "member"), ENCLAVE_KEY_NAME)
-        case Run():
+        case Run() | Joint():
             names = (ENCLAVE_KEY_NAME,)
         case Delivery():
             names = (_key(convention, body.recipient, "signing", "recipient"),)
@@ -154,7 +171,7 @@ def _key(convention: Convention, member: str, use: str, claim: str) -> str:
 def _named_enclave_key(body: Body, evidence: Statement | None) -> VerifierKey | None:
     if isinstance(body, Evidence):
         return enclave_key(body)
-    if isinstance(body, Run):
+    if isinstance(body, Run | Joint):
         if evidence is None:
             raise Refused("evidence", expected=f"the evidence {body.evidence.hex()}", found="none")
         if evidence.digest != body.evidence:
@@ -255,48 +272,72 @@ def _check_order(body: Order, convention: Convention) -> None:
 
 def _check_evidence(body: Evidence, convention: Convention) -> None:
     for member in body.challenges:
-        _partner(member, convention, "challenges")
+        _answering(member, convention, "challenges")
+    if (body.quote is None) != (body.platform == SOFTWARE):
+        raise Refused(
+            "quote",
+            expected="a quote on every platform but software, and none on it",
+            found=f"{'no' if body.quote is None else 'a'} quote on {body.platform}",
+        )
 
 
 def _check_release(body: Release, convention: Convention) -> None:
-    _partner(body.partner, convention, "partner")
+    if body.lots:
+        _partner(body.partner, convention, "partner")
+    else:
+        _answering(body.partner, convention, "partner")
     _distinct(body.lots, "lots")
     released = body.decision == "released"
-    whole = (body.evidence is not None, body.blob is not None, bool(body.lots), body.reason is None)
+    keys = (body.blob is not None) == bool(body.lots) and (bool(body.lots) or body.share is not None)
+    whole = (body.evidence is not None, keys, body.reason is None)
     if released and not all(whole):
         raise Refused(
             "decision",
-            expected="evidence, lots, sealed keys and no reason in a release",
+            expected="evidence, lots with their sealed keys or a share, and no reason in a release",
             found="a part that does not fit",
         )
-    if not released and (body.reason is None or body.blob is not None or body.lots):
+    if not released and (body.reason is None or body.blob is not None or body.lots or body.share is not None):
         raise Refused(
-            "decision", expected="a reason and neither lots nor keys in a refusal", found="a part that does not fit"
+            "decision",
+            expected="a reason and neither lots, keys nor a share in a refusal",
+            found="a part that does not fit",
         )
 
 
 def _check_run(body: Run, convention: Convention) -> None:
     for member in body.releases:
-        _partner(member, convention, "releases")
+        _answering(member, convention, "releases")
+    if body.sealed is not None and (body.joint is None or body.sealed.parts < 1):
+        raise Refused("sealed", expected="at least one part, under a joint key", found="none")
     _distinct(tuple(result.grant for result in body.results), "results")
     for result in body.results:
         _granted(result.grant, result.recipient, convention)
 
 
-def _check_run_against_evidence(
-    run: Run, convention: Convention, chain: ConventionChain, evidence: Statement | None, *, current_only: bool
+def _check_against_evidence(
+    made: Run | Joint,
+    convention: Convention,
+    chain: ConventionChain,
+    evidence: Statement | None,
+    quote: bytes | None,
+    *,
+    current_only: bool,
 ) -> None:
     if evidence is None:  # excluded with the enclave's key; kept for the type
-        raise Refused("evidence", expected="the evidence that the run names", found="none")
+        raise Refused("evidence", expected="the evidence that it names", found="none")
     claim = judge(evidence.raw, chain, kind="evidence", current_only=current_only)
     said: Evidence = claim.body
-    if said.order != run.order:
-        raise Refused("order", expected=f"the evidence's order {said.order.hex()}", found=run.order.hex())
-    if said.convention != run.convention:
-        raise Refused("convention", expected="the evidence's convention", found=run.convention.hex())
-    computed = evidences.level(said, convention)
-    if run.level != computed:
-        raise Refused("level", expected=f"{computed}, computed from the evidence", found=run.level)
+    if said.order != made.order:
+        raise Refused("order", expected=f"the evidence's order {said.order.hex()}", found=made.order.hex())
+    if said.convention != made.convention:
+        raise Refused("convention", expected="the evidence's convention", found=made.convention.hex())
+    if isinstance(made, Joint):
+        return
+    hardware, why = attestation.proof(said, convention, quote)
+    computed = evidences.level(said, convention, hardware)
+    if made.level != computed:
+        expected = f"{computed}, computed from the evidence{f' ({why})' if why else ''}"
+        raise Refused("level", expected=expected, found=made.level)
 
 
 def _check_delivery(body: Delivery, convention: Convention) -> None:
@@ -329,6 +370,18 @@ def _check_perimeter(body: Perimeter, convention: Convention) -> None:
         raise Refused("recipients", expected="at least one part for each recipient", found="none")
 
 
+def _check_joint(body: Joint, convention: Convention) -> None:
+    if body.previous is None:  # a key goes on when the epoch that it was drawn in is over
+        _epoch(body.epoch, convention)
+    joints.check_statement(body, convention)
+
+
+def _check_erasure(body: Erasure, convention: Convention) -> None:
+    _partner(body.member, convention, "member")
+    _epoch(body.epoch, convention)
+    _distinct(body.lots, "lots")
+
+
 def _granted(grant: str, recipient: str, convention: Convention) -> None:
     found = convention.grants.get(grant)
     if found is None:
@@ -341,6 +394,12 @@ def _partner(member: str, convention: Convention, claim: str) -> None:
     found = convention.members.get(member)
     if found is None or "partner" not in found.roles:
         raise Refused(claim, expected="a member with the role partner", found=member)
+
+
+def _answering(member: str, convention: Convention, claim: str) -> None:
+    found = convention.members.get(member)
+    if found is None or not found.roles & {"partner", "custodian"}:
+        raise Refused(claim, expected="a member with the role partner or custodian", found=member)
 
 
 def _epoch(number: int, convention: Convention) -> None:
@@ -368,4 +427,6 @@ _CHECKS: Final[Mapping[type[Any], Callable[[Any, Convention], None]]] = {
     Delivery: _check_delivery,
     Refusal: _check_refusal,
     Perimeter: _check_perimeter,
+    Joint: _check_joint,
+    Erasure: _check_erasure,
 }

@@ -4,7 +4,7 @@ Times are RFC 3339 UTC with seconds. :mod:`vigie.body_codec` reads and writes th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -94,7 +94,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Order:
-    """A consolidation is wanted (protocol section 8); signed with a hub operator key. ``lots``: statement digests."""
+    """A consolidation is wanted (protocol section 8); signed with a hub operator key. ``lots``: statement digests.
+
+    ``model``: ``train``, or the hexadecimal digest of a model that a run of the same purpose trained.
+    """
 
     convention: Digest
     epoch: int
@@ -102,7 +105,7 @@ class Order:
     purpose: Name
     lots: tuple[Digest, ...]
     states: tuple[Digest, ...]
-    model: Literal["train"]
+    model: Annotated[str, Pattern(r"train|[0-9a-f]{64}")]
     deadline: Time
     created: Time
 
@@ -116,7 +119,10 @@ Members answer until the deadline; challenges, evidence and releases come after 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the enclave is (protocol section 7); signed by the hub's host key and the enclave's own key named in it."""
+    """What the enclave is (protocol section 7); signed by the hub's host key and the enclave's own key named in it.
+
+    ``quote`` is the digest of the quote bundle that travels beside, null exactly on the platform ``software``.
+    """
 
     convention: Digest
     order: Digest
@@ -125,7 +131,7 @@ class Evidence:
     challenges: dict[Name, Digest]
     measurement: Digest
     policy: Digest
-    platform: Literal["software", "tpm", "sev-snp", "tdx", "sgx", "nitro"]
+    platform: Literal["software", "tpm", "sev-snp", "tdx", "sgx", "nitro", "azure-sev-snp", "azure-tdx"]
     layers: dict[Name, Word]
     host: dict[Name, Word]
     quote: Digest | None
@@ -146,6 +152,8 @@ class Release:
     """A partner opens named lots to that evidence and order, or refuses with a reason; signed by the partner.
 
     ``evidence`` is null only for a refusal made before any enclave was started; ``blob`` is SHA-256 of the sealed keys.
+    ``share`` is SHA-256 of the sealed share of the joint key, when one is given; a custodian without lots of the order
+    gives a share alone.
     """
 
     convention: Digest
@@ -157,6 +165,7 @@ class Release:
     blob: Digest | None
     reason: Reason | None
     created: Time
+    share: Digest | None = None
 
 
 @dataclass(frozen=True)
@@ -171,11 +180,21 @@ class RunResult:
 
 
 @dataclass(frozen=True)
+class SealedModel:
+    """A model as it left the enclave (docs/spec/joint.md): root of its part ids, their number, sum of their plain bytes."""
+
+    digest: Digest
+    parts: int
+    size_class: int
+
+
+@dataclass(frozen=True)
 class Run:
     """What went in and came out (protocol section 8); signed by the enclave's key of the evidence that it names.
 
     ``releases``: for each partner whose lots the order names, the hexadecimal digest of its release or refusal, or
-    ``none``.
+    ``none``; with a model in the order, for its custodians too. ``joint`` is the newest statement about the key that the
+    model is sealed to; ``sealed`` is set where the run trained it; ``shares`` says what each custodian's share was worth.
     """
 
     convention: Digest
@@ -188,6 +207,9 @@ class Run:
     results: tuple[RunResult, ...]
     level: Literal["A0", "A1", "A2", "A3", "A4"]
     created: Time
+    joint: Digest | None = None
+    sealed: SealedModel | None = None
+    shares: dict[Name, Literal["sound", "wrong", "none"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -247,7 +269,57 @@ class Perimeter:
     created: Time
 
 
-Body = Approval | Lot | Evaluation | Order | Evidence | Release | Run | Delivery | Refusal | Perimeter
+@dataclass(frozen=True)
+class JointShare:
+    """One custodian's share: its number, and how it is recognised (docs/spec/joint.md).
+
+    ``index`` is that of its organisation, from 1; ``digest`` is SHA-256 of the salted words, ``blob`` of the sealed share.
+    """
+
+    custodian: Name
+    index: int
+    salt: Digest
+    digest: Digest
+    blob: Digest
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The joint key was drawn, or shared anew (docs/spec/joint.md); signed by the enclave's key of the evidence named.
+
+    ``epoch`` is that in which it was drawn, ``key`` its id, ``public`` its public half; any ``threshold`` organisations
+    open it; ``previous`` is the digest of the statement whose shares these replace, null when the key was drawn.
+    """
+
+    convention: Digest
+    epoch: int
+    key: LotId
+    public: SealingKey
+    threshold: int
+    evidence: Digest
+    order: Digest
+    previous: Digest | None
+    shares: tuple[JointShare, ...]
+    created: Time
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A member has destroyed the seed of an epoch (docs/spec/erasure.md); signed by that member.
+
+    ``lots`` are the statement digests of the lots that the member knows to be lost by it. Every lot of that member and
+    epoch is withdrawn, named or not: none of them can be opened any more.
+    """
+
+    convention: Digest
+    member: Name
+    epoch: int
+    lots: tuple[Digest, ...]
+    reason: Sentence | None
+    created: Time
+
+
+Body = Approval | Lot | Evaluation | Order | Evidence | Release | Run | Delivery | Refusal | Perimeter | Joint | Erasure
 
 BODIES: Final[Mapping[str, type[Body]]] = {
     "approval": Approval,
@@ -260,6 +332,8 @@ BODIES: Final[Mapping[str, type[Body]]] = {
     "delivery": Delivery,
     "refusal": Refusal,
     "perimeter": Perimeter,
+    "joint": Joint,
+    "erasure": Erasure,
 }
 """The body class of each JSON kind."""
 

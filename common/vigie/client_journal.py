@@ -49,6 +49,12 @@ class JournalClient:
             raise Malformed("the hub answered with more entries than it was asked for")
         return list(answer.entries)
 
+    async def quote(self, digest: bytes) -> bytes:
+        """Return the quote bundle that evidence names by that digest; it is for the caller to compare."""
+        with our_errors():
+            answer = await self._stub.Quote(messages.QuoteRequest(digest=digest), timeout=DEADLINE_SECONDS)
+        return answer.bundle
+
     async def receipt(self, digest: bytes) -> bytes:
         """Return the receipt (tlog-proof) of the statement with that digest."""
         with our_errors():

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from vigie import sealing
 from vigie.errors import Malformed
 from vigie.sealing import SealingPrivateKey
+from vigie.wiping import wipe
 
 LOT_BYTES = 16
 """Length of a lot id."""
@@ -98,7 +99,11 @@ def seal_release(enclave_key: bytes, evidence_digest: bytes, order_digest: bytes
         ValueError: ids or keys of a wrong length, or too many (a mistake of the caller).
     """
     info = sealing.release_info(evidence_digest, order_digest)
-    return sealing.seal(enclave_key, info, _encode_keys(keys))
+    plain = _encode_keys(keys)
+    try:
+        return sealing.seal(enclave_key, info, plain)
+    finally:
+        wipe(plain)
 
 
 def open_release(
@@ -106,33 +111,48 @@ def open_release(
 ) -> dict[bytes, bytes]:
     """Open released keys inside the enclave: lot id → 96-byte private key.
 
-    Whether each key is that of the lot's ``lot_key`` is checked by the caller, which knows the lots.
+    Whether each key is that of the lot's ``lot_key`` is checked by the caller, which knows the lots. The caller holds the
+    keys alone, and wipes them once they are used.
 
     Raises:
         BadSeal: sealed to another enclave, or for another evidence or order.
         Malformed: what was sealed is not a list of keys in its one form.
     """
-    return _decode_keys(private.open(sealing.release_info(evidence_digest, order_digest), blob))
+    plain = private.open(sealing.release_info(evidence_digest, order_digest), blob)
+    try:
+        return _decode_keys(plain)
+    finally:
+        wipe(plain)
 
 
-def _encode_keys(keys: Mapping[bytes, bytes]) -> bytes:
+def _encode_keys(keys: Mapping[bytes, bytes]) -> bytearray:
     if len(keys) > MAX_RELEASED:
         raise ValueError(f"at most {MAX_RELEASED} keys in one release")
     if any(len(lot) != LOT_BYTES or len(seed) != sealing.SEED_BYTES for lot, seed in keys.items()):
         raise ValueError("a lot id is 16 bytes and a lot's private key 96")
-    return _RELEASE_HEAD + len(keys).to_bytes(4, "big") + b"".join(lot + keys[lot] for lot in sorted(keys))
+    plain = bytearray(_RELEASE_HEAD + len(keys).to_bytes(4, "big"))
+    # In its whole length at once: a buffer that grows leaves its shorter self behind.
+    at = len(plain)
+    plain.extend(bytes(len(keys) * _ENTRY))
+    view = memoryview(plain)
+    for lot in sorted(keys):
+        view[at : at + LOT_BYTES] = lot
+        view[at + LOT_BYTES : at + _ENTRY] = keys[lot]
+        at += _ENTRY
+    view.release()
+    return plain
 
 
-def _decode_keys(plain: bytes) -> dict[bytes, bytes]:
+def _decode_keys(plain: bytes | bytearray) -> dict[bytes, bytes]:
     head = len(_RELEASE_HEAD) + 4
     count = int.from_bytes(plain[len(_RELEASE_HEAD) : head], "big")
     if not plain.startswith(_RELEASE_HEAD) or count > MAX_RELEASED or len(plain) != head + count * _ENTRY:
         raise Malformed("the released keys are not in the form of docs/spec/release.md")
-    entries = [plain[at : at + _ENTRY] for at in range(head, len(plain), _ENTRY)]
-    lots = [entry[:LOT_BYTES] for entry in entries]
+    places = range(head, len(plain), _ENTRY)
+    lots = [bytes(plain[at : at + LOT_BYTES]) for at in places]
     if any(earlier >= later for earlier, later in itertools.pairwise(lots)):
         raise Malformed("the released keys are not in ascending order of their lots, each once")
-    return {entry[:LOT_BYTES]: entry[LOT_BYTES:] for entry in entries}
+    return {lot: bytes(plain[at + LOT_BYTES : at + _ENTRY]) for lot, at in zip(lots, places, strict=True)}
 
 
 def _hkdf(epoch_seed: bytes, info: bytes, length: int) -> bytes:

@@ -13,8 +13,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import rfc8785
 
+from vigie import attestation, bytecode
+from vigie.attestation import Proved
 from vigie.bodies import Evidence
-from vigie.convention import LEVELS, Convention
+from vigie.convention import LEVELS, SOFTWARE, Convention
 from vigie.errors import ConfigError, MalformedStatement, Refused
 
 SPEC_VERSION: Final = 1
@@ -75,15 +77,23 @@ class MeasuredFile(NamedTuple):
     sha256: bytes
 
 
-def limits(claim: Evidence, convention: Convention, *, language: Literal["fr", "en"] = "en") -> tuple[str, ...]:
-    """The sentences to print on whatever a run under this evidence yields: its level, and the layers that were missing."""
-    sentences = LIMITS[level(claim, convention)]
+def limits(
+    claim: Evidence, convention: Convention, hardware: Proved | None = None, *, language: Literal["fr", "en"] = "en"
+) -> tuple[str, ...]:
+    """The sentences to print on whatever a run under this evidence yields: level, hardware, layers that were missing."""
+    sentences = sentences_of(level(claim, convention, hardware), language=language)
+    notes = hardware.verified.notes if hardware is not None else ()
+    said = tuple(note.fr if language == "fr" else note.en for note in notes)
     if language == "fr":
-        sentences = tuple(_FRENCH[sentence] for sentence in sentences)
         opening, none = "Protections indisponibles sur cet hôte :", "aucune"
     else:
         opening, none = "Layers that were unavailable on this host:", "none"
-    return (*sentences, f"{opening} {', '.join(absent_layers(claim)) or none}.")
+    return (*sentences, *said, f"{opening} {', '.join(absent_layers(claim)) or none}.")
+
+
+def sentences_of(level: str, *, language: Literal["fr", "en"] = "en") -> tuple[str, ...]:
+    """What a level does not stop, and what it does, in one language."""
+    return tuple(_FRENCH[sentence] if language == "fr" else sentence for sentence in LIMITS[level])
 
 
 def is_enforced(state: str) -> bool:
@@ -106,15 +116,20 @@ def absent_layers(evidence: Evidence) -> tuple[str, ...]:
     return tuple(sorted(layer for layer, state in evidence.layers.items() if not is_enforced(state)))
 
 
-def level(evidence: Evidence, convention: Convention) -> str:
+def level(evidence: Evidence, convention: Convention, hardware: Proved | None = None) -> str:
     """Compute the assurance level of evidence whose signatures hold.
 
-    Software evidence reaches A1 when every demanded layer is enforced. Evidence that names hardware needs a verifier of
-    that platform, which this version does not have: it counts as A0, so that nothing is released on its word.
+    Software evidence reaches A1 when every demanded layer is enforced. Evidence that names hardware counts by what its
+    quote proved, and as A0 without: nothing is released on its word.
+
+    Args:
+        evidence: what is claimed.
+        convention: the one that it names.
+        hardware: what :func:`vigie.attestation.verify` made of its quote; None when it did not verify, or on software.
     """
-    if evidence.platform != "software" or missing_layers(evidence, convention):
+    if missing_layers(evidence, convention):
         return "A0"
-    return "A1"
+    return "A1" if evidence.platform == SOFTWARE else attestation.earned(evidence, convention, hardware)
 
 
 def at_least(found: str, wanted: str) -> bool:
@@ -128,13 +143,16 @@ def at_least(found: str, wanted: str) -> bool:
     return LEVELS.index(found) >= LEVELS.index(wanted)
 
 
-def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = ()) -> str:
+def check(
+    evidence: Evidence, convention: Convention, datasets: Iterable[str] = (), hardware: Proved | None = None
+) -> str:
     """Hold evidence against what a convention demands, and return its level.
 
     Args:
         evidence: its signatures already judged.
         convention: the one that it names.
         datasets: those whose own minimum level counts too.
+        hardware: as for :func:`level`.
 
     Raises:
         Refused: claim ``platform``, ``layers`` or ``level``.
@@ -145,7 +163,7 @@ def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = 
     if missing := missing_layers(evidence, convention):
         named = ", ".join(f"{layer} ({evidence.layers.get(layer, 'not named')})" for layer in missing)
         raise Refused("layers", expected=f"{', '.join(rule.layers)}, all enforced", found=f"not enforced: {named}")
-    found = level(evidence, convention)
+    found = level(evidence, convention, hardware)
     wanted = {rule.minimum_level: "the convention"}
     wanted |= {convention.datasets[name].minimum_level: f"dataset {name}" for name in datasets}
     highest = max(wanted, key=LEVELS.index)
@@ -154,7 +172,9 @@ def check(evidence: Evidence, convention: Convention, datasets: Iterable[str] = 
     return found
 
 
-def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> list[MeasuredFile]:
+def measure_tree(
+    root: Path, digest: Callable[[Path], bytes] | None = None, *, byte_code: bytecode.Check = bytecode.verify
+) -> list[MeasuredFile]:
     """Hash every file below a folder, sorted by the UTF-8 bytes of the relative path.
 
     A symbolic link counts as a file whose content is ``vigie/link/v1``, a line end and its target, and must stay inside
@@ -163,24 +183,30 @@ def measure_tree(root: Path, digest: Callable[[Path], bytes] | None = None) -> l
     Args:
         root: an enclave root.
         digest: how to hash one plain file; a launcher may give one that remembers what it hashed before.
+        byte_code: how to judge byte code: by compiling every source again, or :func:`vigie.bytecode.paired` where the
+            measurement is compared with one for which that was done.
 
     Raises:
-        ConfigError: no such folder, a byte-code file, a link that leaves the root, a file that is not plain, an unreadable
+        ConfigError: no such folder, byte code that is not what its source makes, a link that leaves the root, a file that is not plain, an unreadable
             file, or a name that is not UTF-8.
     """
     if not root.is_dir():
         raise ConfigError(f"there is no enclave root at {root}", hint="`vigie-hub init` builds it")
     hashed = digest or file_digest
     found: list[MeasuredFile] = []
+    start = len(os.fspath(root)) + 1
     try:
+        # Text and not Path objects: a launcher does this at every start.
         for folder, folders, files in os.walk(root, onerror=_raise, followlinks=False):
-            linked = [name for name in folders if (Path(folder) / name).is_symlink()]
-            for name in (*files, *linked):
-                path = Path(folder) / name
-                found.append(MeasuredFile(_relative(path, root), _hash(path, root, hashed)))
+            for name in (*files, *(name for name in folders if Path(folder, name).is_symlink())):
+                path = f"{folder}/{name}"
+                relative = _utf8(path[start:])
+                found.append(MeasuredFile(relative, _hash(path, relative, root, hashed)))
     except OSError as error:
         raise ConfigError(f"the enclave root {root} cannot be read whole: {error.strerror}") from error
-    return sorted(found, key=lambda one: one.path.encode())
+    found.sort(key=lambda one: one.path.encode())
+    byte_code(root, [one.path for one in found])
+    return found
 
 
 def file_digest(path: Path) -> bytes:
@@ -215,28 +241,24 @@ def measurement(files: Iterable[tuple[str, bytes]], launch: Mapping[str, Any]) -
     return hashlib.sha256(b"vigie/measurement/v1\n" + body).digest()
 
 
-def _relative(path: Path, root: Path) -> str:
-    relative = path.relative_to(root).as_posix()
+def _utf8(relative: str) -> str:
     try:
         relative.encode()
     except UnicodeEncodeError as error:
         raise ConfigError("a file name below the enclave root is not UTF-8") from error
-    if relative.endswith((".pyc", ".pyo")):
-        raise ConfigError(f"{relative} is byte code, which hides what runs", hint="an enclave root holds sources only")
     return relative
 
 
-def _hash(path: Path, root: Path, digest: Callable[[Path], bytes]) -> bytes:
-    mode = path.lstat().st_mode
+def _hash(name: str, relative: str, root: Path, digest: Callable[[Path], bytes]) -> bytes:
+    path = Path(name)
+    mode = os.lstat(name).st_mode
     if stat.S_ISLNK(mode):
         target = path.readlink()
         if target.is_absolute() or not path.resolve().is_relative_to(root.resolve()):
-            raise ConfigError(
-                f"{_relative(path, root)} is a link that leaves the enclave root", hint="copy the file instead"
-            )
+            raise ConfigError(f"{relative} is a link that leaves the enclave root", hint="copy the file instead")
         return hashlib.sha256(b"vigie/link/v1\n" + os.fsencode(target)).digest()
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"{_relative(path, root)} is neither a plain file nor a link")
+        raise ConfigError(f"{relative} is neither a plain file nor a link")
     return digest(path)
 
 

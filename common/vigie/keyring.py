@@ -30,6 +30,7 @@ from vigie.errors import Malformed, Missing, StateError, WrongPassphrase
 from vigie.note import Cosigner, Signer, VerifierKey
 from vigie.pseudonym import Custodian
 from vigie.sealing import SealingPrivateKey
+from vigie.wiping import wipe
 
 Cost = Literal["interactive", "moderate"]
 Random = Callable[[int], bytes]
@@ -51,7 +52,7 @@ _SEEDS: Final[Mapping[str, int]] = {
 _EPOCH: Final = re.compile(r"epoch/([1-9][0-9]{0,8})")
 _USES_OF_ROLE: Final[Mapping[str, tuple[str, ...]]] = {
     "partner": ("signing", "witness", "sealing", "oprf"),
-    "custodian": ("signing", "oprf"),
+    "custodian": ("signing", "sealing", "oprf"),
     "witness": ("signing", "witness"),
     "auditor": ("signing", "witness"),
     "hub": ("log", "host", "operator"),
@@ -144,7 +145,9 @@ class Keyring:
         salt = secrets.token_bytes(pwhash.argon2id.SALTBYTES)
         header = rfc8785.dumps({"kdf": "argon2id", "memory": memory, "operations": operations, "salt": salt.hex()})
         box = secret.SecretBox(_derive(passphrase, salt, operations, memory))
-        sealed = bytes(box.encrypt(rfc8785.dumps(self._fields()), secrets.token_bytes(crypto_secretbox_NONCEBYTES)))
+        plain = rfc8785.dumps(self._fields())
+        sealed = bytes(box.encrypt(plain, secrets.token_bytes(crypto_secretbox_NONCEBYTES)))
+        wipe(plain)
         lines = (_FIRST_LINE, header, base64.b64encode(sealed), b"")
         durable.write_file(path, b"\n".join(lines), 0o600)
 
@@ -170,7 +173,10 @@ class Keyring:
                 "the keyring does not open with this passphrase",
                 hint="check the passphrase; if it is right, the file is damaged: restore it from a copy",
             ) from error
-        keyring = cls(_check_fields(opened))
+        try:
+            keyring = cls(_check_fields(opened))
+        finally:
+            wipe(opened)
         keyring._stretching = operations, memory
         return keyring
 
@@ -205,6 +211,10 @@ class Keyring:
     def unwritten(self) -> tuple[str, ...]:
         """Uses whose seeds nobody has said to be written down as words, in the order of :meth:`seeds`."""
         return tuple(use for use, _ in self.seeds() if use not in self._words)
+
+    def words_on_paper(self, epoch: int) -> str | None:
+        """The day, ``YYYY-MM-DD``, on which the words of an epoch's seed were recorded as kept; None when never."""
+        return self._words.get(f"epoch/{epoch}")
 
     def record_words(self, uses: Sequence[str], now: datetime) -> None:
         """Record that the words of these seeds are kept on paper. :meth:`save` makes it last.

@@ -54,8 +54,9 @@ class SealingPrivateKey:
     def __init__(self, seed: bytes) -> None:
         if len(seed) != SEED_BYTES:
             raise ValueError("a sealing key is 96 bytes")
-        mlkem = MLKEM768PrivateKey.from_seed_bytes(seed[:_MLKEM_SEED])
-        x25519 = X25519PrivateKey.from_private_bytes(seed[_MLKEM_SEED:])
+        view = memoryview(seed)  # a slice of bytes would be a copy that nobody wipes
+        mlkem = MLKEM768PrivateKey.from_seed_bytes(view[:_MLKEM_SEED])
+        x25519 = X25519PrivateKey.from_private_bytes(view[_MLKEM_SEED:])
         self._private = MLKEM768X25519PrivateKey(mlkem, x25519)
         self.public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
 
@@ -68,8 +69,8 @@ class SealingPrivateKey:
         """
         return cls(seed)
 
-    def open(self, info: bytes, sealed: bytes) -> bytes:
-        """Return what was sealed to this key for the place ``info``.
+    def open(self, info: bytes, sealed: bytes | memoryview) -> bytes:
+        """Return what was sealed to this key for the place ``info``. The caller holds it alone, and may wipe it.
 
         Raises:
             BadSeal: sealed to another key, for another place, cut short or altered; which of them cannot be told.
@@ -80,7 +81,7 @@ class SealingPrivateKey:
             raise BadSeal("a sealed message does not open with this key at this place") from error
 
 
-def seal(public: bytes, info: bytes, plain: bytes) -> bytes:
+def seal(public: bytes, info: bytes, plain: bytes | bytearray) -> bytes:
     """Seal ``plain`` to the key ``public`` for the place ``info``; the result is :data:`OVERHEAD` bytes longer.
 
     Raises:

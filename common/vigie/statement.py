@@ -26,7 +26,7 @@ LIMIT = 65_535
 KINDS = frozenset(
     {
         "convention", "approval", "lot", "evaluation", "order", "evidence", "release", "run", "delivery", "refusal",
-        "perimeter",
+        "perimeter", "joint", "erasure",
     }
 )  # fmt: skip
 """Kinds that this version understands; any other is refused."""

@@ -1,7 +1,8 @@
 """One attempt at an order: one enclave, from the challenges to the signed run (protocol section 7).
 
 1.  Each willing member draws a challenge.
-2.  The enclave starts and claims what it is; the claim is checked and countersigned with the hub's ``host`` key.
+2.  The enclave starts and claims what it is; the claim is checked, held against what is seen of the process from outside,
+    and countersigned with the hub's ``host`` key.
 3.  The evidence enters the journal.
 4.  Witnesses cosign a checkpoint that covers it, as many as each member's release wants.
 5.  Each willing member is asked for the keys of its lots; every answer enters the journal, then goes to the enclave.
@@ -18,20 +19,25 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from vigie import attestation
 from vigie import statement as statements
 from vigie.authority import judge
 from vigie.bodies import Evidence, Order, Run
 from vigie.bodies import read as read_body
 from vigie.errors import BadProof, MalformedFrame, Refused, Unavailable, VigieError
+from vigie.evidence import check as check_evidence
+from vigie.hardware import bundle
 from vigie.statement import Statement
 from vigie_hub import frames
-from vigie_hub.deposit import DepositDesk
 from vigie_hub.frames import Channel, LotInput
+from vigie_hub.isolation.service import Enclave
 from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.outbox import Staged
 from vigie_hub.progress import FROM_ENCLAVE, Step
 from vigie_hub.questions import Challenge, DrawChallenge
+from vigie_hub.quoting import Quoter
 from vigie_hub.releases import Releases
+from vigie_hub.vault import TRAIN, Made
 
 T = TypeVar("T")
 
@@ -75,6 +81,9 @@ class Attempt:
         self._releases = Releases(means, statement, patient=patient, final=final)
         self._refusals = refusals
         self._staged: dict[str, Staged] = {}
+        self._joint = means.vault.newest(self._order)
+        self._made = Made()
+        self._quote = b""  # the bundle that the evidence names
         self._answers: dict[str, bytes] = {}  # digest of each partner's release or refusal
 
     async def run(self) -> Statement:
@@ -92,7 +101,7 @@ class Attempt:
         process = await self._m.launcher.start()
         finished = False
         try:
-            evidence = await self._claim(process.channel, challenges, measurement)
+            evidence = await self._claim(process, challenges, measurement)
             await self._release(process.channel, evidence, challenges)
             run = await self._work(process.channel, evidence)
             finished = True
@@ -102,6 +111,7 @@ class Attempt:
             await process.end(at_once=not finished)
             if not finished:
                 self._m.outbox.discard(self._staged)
+                self._m.vault.discard(self._made)
         return run
 
     async def _challenges(self) -> dict[str, bytes]:
@@ -121,8 +131,9 @@ class Attempt:
                 self._releases.do_without(name, said.message)
         return {name: said for name, said in drawn.items() if isinstance(said, bytes)}
 
-    async def _claim(self, channel: Channel, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
+    async def _claim(self, process: Enclave, challenges: Mapping[str, bytes], measurement: bytes) -> Statement:
         """(2), (3)"""
+        channel = process.channel
         chain = self._m.agreement.chain
         await _give(
             channel,
@@ -132,8 +143,10 @@ class Attempt:
                 challenges=challenges,
                 measurement=measurement,
                 lots=[self._lot_input(digest) for digest in self._order.lots],
+                platform="" if (quoter := self._quoter()) is None else quoter.platform,
             ),
         )
+        self._quote = b"" if quoter is None else await self._give_quote(channel, quoter)
         event = await self._receive(channel, frames.Claim, self._m.limits.claim_seconds)
         with _enclave_errs():
             claimed = statements.parse(event.statement, kind="evidence")
@@ -142,10 +155,18 @@ class Attempt:
             raise EnclaveLost("the enclave claims another order, convention or measurement than it was given")
         if dict(body.challenges) != dict(challenges):
             raise EnclaveLost("the enclave claims other challenges than it was given")
+        if body.quote != (bundle.digest_of(self._quote) if self._quote else None):
+            raise EnclaveLost("the enclave claims another quote than it was given")
         with _enclave_errs():
             evidence = statements.countersign(claimed, [self._m.host])
             judge(evidence.raw, chain, kind="evidence", current_only=True)
-        await self._m.journal.submit([evidence])
+        # No partner would release to less; and what the kernel says of the enclave from outside must be what it claims.
+        check_evidence(body, chain.current, hardware=attestation.proof(body, chain.current, self._quote)[0])
+        try:
+            await process.check(body.layers)
+        except Unavailable as exc:
+            raise EnclaveLost(exc.message) from exc
+        await self._m.journal.submit_evidence(evidence, self._quote)
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence
 
@@ -154,13 +175,16 @@ class Attempt:
         sizes = await self._releases.quorum(evidence, names)
         self._tell(Step("witnessed", "enough witnesses have cosigned the evidence", len(sizes), len(sizes)))
         await self._asking()
-        answers = await self._releases.ask(evidence, sizes)
+        wanted = self._joint.digest if self._joint is not None and self._order.model != TRAIN else b""
+        answers = await self._releases.ask(evidence, sizes, wanted)
+        if self._joint is not None:
+            await _give(channel, channel.joint(self._m.vault.given(self._order, self._joint)))
         for name, refusal in self._refusals.items():
             self._answers[name] = refusal.digest
             await _give(channel, channel.release(name, refusal.raw, b""))
         for name, (answer, _, digest) in answers.items():
             self._answers[name] = digest
-            await _give(channel, channel.release(name, answer.statement, answer.blob))
+            await _give(channel, channel.release(name, answer.statement, answer.blob, answer.share))
         released = sum(body.decision == "released" for _, body, _ in answers.values())
         self._tell(Step("released", "the partners have answered", released, len(answers)))
         await _give(channel, channel.go(evidence.raw))
@@ -175,6 +199,16 @@ class Attempt:
                     self._tell(Step(word, f"the enclave is at work: {stage}", done, total))
                 case frames.Fetch():
                     await self._serve(channel, event)
+                case frames.FetchModel():
+                    await self._serve_model(channel)
+                case frames.JointMade(raw, shares):
+                    with _enclave_errs():
+                        self._made.joint, self._made.shares = statements.parse(raw, kind="joint"), shares
+                case frames.ModelPart(part, data):
+                    try:
+                        await asyncio.to_thread(self._m.vault.stage, evidence.digest, self._made, part, data)
+                    except BadProof as exc:
+                        raise EnclaveLost(exc.message) from exc
                 case frames.Part(grant, part, data):
                     if grant not in self._m.agreement.current.grants:
                         raise EnclaveLost("the enclave sent a result for a grant that does not exist")
@@ -205,14 +239,23 @@ class Attempt:
                 await _give(channel, channel.segment(wanted.lot, bucket, part, data))
                 place += 1
 
+    async def _serve_model(self, channel: Channel) -> None:
+        """Hand over the sealed parts of the model that the order names."""
+        if self._order.model == TRAIN:
+            raise EnclaveLost("the enclave asks for a model that the order does not name")
+        row, extents = self._m.vault.parts(bytes.fromhex(self._order.model))
+        for part, extent in enumerate(extents):
+            data = await asyncio.to_thread(self._m.vault.read, row, extent)
+            await _give(channel, channel.model_part(part, data))
+
     async def _finish(self, raw: bytes, evidence: Statement) -> Statement:
         """(7)"""
         with _enclave_errs():
-            judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence)
+            judged = judge(raw, self._m.agreement.chain, kind="run", evidence=evidence, quote=self._quote)
         run = judged.body
         if not isinstance(run, Run) or (run.order, run.evidence) != (self._statement.digest, evidence.digest):
             raise EnclaveLost("the run names another order or evidence")
-        owners = {self._m.deposits.find(digest).partner for digest in self._order.lots}
+        owners = set(asked_by(self._m, self._order))
         answered = {name: self._answers[name].hex() if name in self._answers else None for name in owners}
         for name, said in run.releases.items():
             # A release that the enclave finds unsound is "none" to it.
@@ -220,9 +263,11 @@ class Attempt:
                 raise EnclaveLost("the run names other releases than the ones that were given")
         with _enclave_errs():
             self._m.outbox.check(run, self._staged)
+            self._m.vault.check(run, self._made, self._joint, self._m.agreement.chain, evidence)
         statement = judged.statement
 
         def work(db: sqlite3.Connection) -> None:
+            self._m.vault.keep(db, statement.digest, run, self._made)  # a joint key stands before the run that made it
             self._m.journal.append(db, statement)
             self._m.outbox.keep(db, statement.digest, run, self._staged)
             db.execute(
@@ -234,6 +279,19 @@ class Attempt:
         return statement
 
     # -- pieces
+
+    def _quoter(self) -> Quoter | None:
+        """The device of this host, when the convention accepts its platform."""
+        quoter = self._m.quoter
+        return quoter if quoter is not None and quoter.platform in self._m.agreement.current.enclave.platforms else None
+
+    async def _give_quote(self, channel: Channel, quoter: Quoter) -> bytes:
+        wanted = await self._receive(channel, frames.WantQuote, self._m.limits.claim_seconds)
+        if len(wanted.binding) not in (32, 64):
+            raise EnclaveLost("the enclave wants a quote over something that is no hash")
+        quote = (await asyncio.to_thread(quoter.quote, wanted.binding)).encode()
+        await _give(channel, channel.quote(quote))
+        return quote
 
     def _lot_input(self, digest: bytes) -> LotInput:
         row = self._m.deposits.find(digest)
@@ -292,9 +350,11 @@ def _enclave_errs() -> Iterator[None]:
         raise EnclaveLost(f"what the enclave said does not hold: {exc.message}") from exc
 
 
-def owners_of(deposits: DepositDesk, order: Order) -> list[str]:
-    """Partners that own a lot of the order, sorted."""
-    return sorted({deposits.find(digest).partner for digest in order.lots})
+def asked_by(means: Means, order: Order) -> list[str]:
+    """Who is asked to release for an order: partners that own a lot of it, custodians where it names a model; sorted."""
+    owners = {means.deposits.find(digest).partner for digest in order.lots}
+    members = means.agreement.current.members
+    return sorted(owners | {name for name in means.vault.custodians(order) if name in members})
 
 
 def _stopped(failed: frames.Failed) -> VigieError:

@@ -21,11 +21,12 @@ from vigie.bodies import read as read_body
 from vigie.clock import parse_time
 from vigie.errors import Missing, Refused, StateError, Unavailable, VigieError
 from vigie.statement import Statement
-from vigie_hub.attempt import Attempt, owners_of
+from vigie_hub.attempt import Attempt, asked_by
 from vigie_hub.means import EnclaveLost, Means
 from vigie_hub.progress import Board, Step
 from vigie_hub.questions import Announce, Announced, Noted, ResultReady
 from vigie_hub.refusals import RefusalDesk
+from vigie_hub.vault import Vault
 
 _log = structlog.get_logger("vigie.hub.conductor")
 
@@ -60,13 +61,19 @@ class Conductor:
         self._lives: dict[bytes, asyncio.Task[None]] = {}
         self._one_enclave = asyncio.Lock()  # an enclave takes the machine's memory; the next one waits
 
+    @property
+    def vault(self) -> Vault:
+        """Sealed models and shares."""
+        return self._m.vault
+
     async def submit(self, raw: bytes) -> bytes:
         """Take an order into the journal and start it; the same order again attaches to it. Returns its receipt.
 
         1. A hub operator signed it, under the current convention, for a purpose of it.
         2. Its deadline is to come, and its period is not.
-        3. It names all current lots of the datasets of its purpose, of its epoch, and nothing else.
+        3. It names all current lots of the datasets of its purpose, of its epoch, and nothing else; none is withdrawn.
         4. Every partner that the purpose requires has a lot in it.
+        5. A model that it names is here, and was trained for its purpose.
 
         Raises:
             Malformed, Untrusted, Refused: with the claim.
@@ -89,6 +96,8 @@ class Conductor:
             raise Refused("period", expected="a month that has begun", found=order.period, hint="write it as YYYY-MM")
         # (3), (4)
         self._check_lots(order)
+        # (5)
+        self._m.vault.check_order(order)
         statement = judged.statement
 
         def work(db: sqlite3.Connection) -> None:
@@ -199,7 +208,7 @@ class Conductor:
                 await self.notify(recipient)
 
     async def _announce(self, statement: Statement, order: Order) -> _Answers:
-        owners = owners_of(self._m.deposits, order)
+        owners = asked_by(self._m, order)
         answers = _Answers(refused=self._refused_before(statement))
         deadline = parse_time(order.deadline)
         while missing := answers.missing(owners):
@@ -245,7 +254,7 @@ class Conductor:
         return found
 
     async def _attempts(self, statement: Statement, order: Order, answers: _Answers) -> Statement:
-        owners = owners_of(self._m.deposits, order)
+        owners = asked_by(self._m, order)
         required = self._m.agreement.current.purposes[order.purpose].required
         give_up = parse_time(order.deadline) + ORDER_GRACE
         lost = 0
@@ -309,6 +318,7 @@ class Conductor:
     # -- pieces
 
     def _check_lots(self, order: Order) -> None:
+        self._check_withdrawn(order)
         convention = self._m.agreement.current
         purpose = convention.purposes[order.purpose]
         wanted = {}
@@ -334,6 +344,20 @@ class Conductor:
         for name in purpose.required:
             if name not in wanted.values():
                 raise Refused("required_partner", expected=f"a current lot of {name}", found="none")
+
+    def _check_withdrawn(self, order: Order) -> None:
+        for digest in order.lots:
+            try:
+                row = self._m.deposits.find(digest)
+            except Missing:
+                continue  # not among the current lots either: refused for that
+            if self._m.deposits.withdrawn(row):
+                raise Refused(
+                    "lots",
+                    expected="lots that their partners have not withdrawn",
+                    found=f"the lot {digest.hex()} of {row.partner}, withdrawn with its epoch {row.epoch}",
+                    hint="order again: `vigie-hub consolidate` takes the lots that are current now",
+                )
 
     def _standing(self, owners: list[str], answers: _Answers) -> str:
         missing = answers.missing(owners)

@@ -63,6 +63,9 @@ class HubConfig:
         listen: address and port; port 0 takes a free one and ``serve`` prints it.
         keyring: the hub's keyring, made by ``vigie member init --role hub``.
         enclave: folder that holds ``root/`` and ``launch.json``, built by ``vigie-hub init``.
+        isolation: how enclaves are started: "auto" for the best that this host gives, "C" or "B" for nothing else.
+        enclave_uids: users that enclaves may have, as FIRST-LAST; nobody else may have them.
+        enclave_launcher: socket of `vigie-hub enclave launcher`, which then starts the enclaves; empty: this process does.
         metrics: address and port of the Prometheus endpoint; empty for none.
         limits: section ``[limits]``.
     """
@@ -72,6 +75,9 @@ class HubConfig:
     listen: str = "127.0.0.1:7443"
     keyring: Path = Path("hub.keyring")
     enclave: Path = Path("enclave")
+    isolation: str = "auto"
+    enclave_uids: str = "60800-60863"
+    enclave_launcher: str = ""
     metrics: str = ""
     limits: Limits = field(default_factory=Limits)
 

@@ -30,6 +30,7 @@ from vigie_hub.lot_rules import check_list, check_place
 from vigie_hub.packs import Extent, Packs
 from vigie_hub.store import Store
 from vigie_hub.taking import PART_CAP, Begun
+from vigie_hub.withdrawing import check_epoch, is_withdrawn
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class DepositDesk:
         2. Committed already: the first receipt, whatever else has changed.
         3. Its partner signed it and may deposit that dataset, under the convention that it names.
         4. The list beside it is the one that it names: number, root, buckets, sizes.
-        5. It fits what is current: base, supersedes, no unconfirmed shrinking.
+        5. Its epoch is not withdrawn, and it fits what is current: base, supersedes, no unconfirmed shrinking.
         6. The partner has not too many lots open.
 
         Raises:
@@ -94,6 +95,7 @@ class DepositDesk:
 
         def work(db: sqlite3.Connection) -> list[str]:
             # (5), again at commit: another lot may be committed in between
+            check_epoch(db, lot)
             check_place(db, lot)
             dropped = self._reopen(db, lot)
             # (6)
@@ -169,6 +171,10 @@ class DepositDesk:
         if row is None:
             raise Missing("the hub holds no lot with that digest")
         return LotRow(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
+
+    def withdrawn(self, row: LotRow) -> bool:
+        """Whether the partner of a lot destroyed the seed of its epoch: nobody can open it any more."""
+        return is_withdrawn(self._store.reader, row.partner, row.epoch)
 
     def segments_of(self, digest: bytes) -> tuple[list[bytes], list[int], list[Extent], str]:
         """(ids, parts per bucket, extents, pack) of a committed lot, in (bucket, part) order.
@@ -276,6 +282,7 @@ class DepositDesk:
         total = db.execute("SELECT sum(size) FROM segment WHERE deposit = ?", (deposit,)).fetchone()[0]
         if total != lot.bytes:
             raise Refused("bytes", expected=f"{lot.bytes} bytes, as the lot's statement says", found=f"{total} bytes")
+        check_epoch(db, lot)
         check_place(db, lot)
         entry = self._journal.append(db, statement).place
         if lot.delivery == "snapshot":

@@ -7,10 +7,11 @@
         root/bin/python3      the interpreter
         root/lib/             the loader and every system library that anything here links to
         root/lib/python3.X/   standard library, run-time distributions, vigie, vigie_hub.enclave
+        root/contents.json    which distributions those are, in which version, under which licence
 
 Distributions and our own code lie beside the standard library, so that the one folder that every Python reads is the
 only one on the path, with ``-S`` and without ``.pth`` files. Code is copied from where it is installed, a source tree
-included; byte code never is. The rule it keeps: what is started later maps no file outside the root; the builder
+included; byte code is made anew by the copied interpreter (:mod:`vigie.bytecode`). The rule it keeps: what is started later maps no file outside the root; the builder
 proves it by starting the copied interpreter, importing what the enclave imports, and reading what it has mapped.
 """
 
@@ -28,22 +29,36 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from vigie import bytecode
 from vigie.durable import sync_folder, write_file
 from vigie.errors import ConfigError
+from vigie_hub.isolation.launch import MODES
+from vigie_hub.root_contents import described, write_contents
 
-DISTRIBUTIONS: Final = ("cryptography", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785", "scipy")
+DISTRIBUTIONS: Final = (
+    "cbor2", "cryptography", "dcap-qvl", "duckdb", "lightgbm", "numpy", "protobuf", "pyarrow", "rfc8785",
+    "shamir-mnemonic",
+)  # fmt: skip
 """What the enclave's code imports; what these require is added by their own metadata."""
 
+STANDINS: Final = ("scipy",)
+"""Distributions that those require and the enclave does without: see :mod:`vigie_hub.standins`."""
+
+CONTENTS: Final = "contents.json"
+"""File of the root that says what is in it: the distributions with their versions, licences and top-level names."""
+
 ENVIRONMENT: Final = {
+    "HOME": "/",
     "LC_ALL": "C",
     "OMP_NUM_THREADS": "2",
     "OMP_WAIT_POLICY": "passive",
     "TZ": "UTC",
 }
-"""The whole environment of an enclave. Spinning OpenMP threads cost up to ten times on shared cores."""
+"""The whole environment of an enclave. Spinning OpenMP threads cost up to ten times on shared cores. Without HOME, an
+import asks the host's directory of users for one, by way of whatever modules the host has configured for that."""
 
 PROBE: Final = (
-    "numpy", "scipy.sparse", "scipy.special", "lightgbm", "pyarrow", "pyarrow.compute", "duckdb", "rfc8785",
+    "numpy", "lightgbm", "pyarrow", "pyarrow.compute", "duckdb", "rfc8785",
     "cryptography.hazmat.primitives.hpke", "google.protobuf", "vigie.v1.enclave_pb2", "vigie.authority",
     "vigie.segment", "vigie_hub.enclave.main",
 )  # fmt: skip
@@ -51,14 +66,21 @@ PROBE: Final = (
 
 _STDLIB_LEFT_OUT: Final = frozenset(
     {
-        "__pycache__", "ensurepip", "dist-packages", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tests",
-        "tkinter", "turtledemo", "sitecustomize.py", "usercustomize.py",
+        "__phello__", "__pycache__", "asyncio", "curses", "dbm", "dist-packages", "distutils", "ensurepip", "http", "idlelib",
+        "lib2to3", "msilib", "multiprocessing", "pydoc_data", "site-packages", "sitecustomize.py", "sqlite3", "test",
+        "tests", "tkinter", "turtledemo", "usercustomize.py", "venv", "wsgiref", "xml", "xmlrpc",
     }
+)  # fmt: skip
+# Windows and terminals, databases, network: what nothing in the enclave asks for, with the libraries that they link to.
+_STDLIB_FILES_LEFT_OUT: Final = (
+    "_curses*", "_dbm*", "_gdbm*", "_sqlite3*", "_ssl*", "_test*", "_tkinter*", "_xx*", "audioop*", "nis.*",
+    "ossaudiodev*", "readline*", "spwd*", "xx*",
 )  # fmt: skip
 _PACKAGE_LEFT_OUT: Final = ("vigie/cli/*", "vigie/demo/*", "vigie/audit/*")
 _LEFT_OUT: Final = (
     "*/__pycache__/*", "__pycache__/*", "*.pyc", "*.pyi", "*.pxd", "*.pxi", "*.pyx", "*.h", "*.hpp", "*.a", "*.c", "*.cc",
-    "*.cpp", "*.cmake", "*/tests/*", "*/include/*", "*.pth", "pyarrow/*flight*",
+    "*.cpp", "*.cmake", "*/tests/*", "*/include/*", "*.pth", "adbc_driver_duckdb/*", "lightgbm/dask.py",
+    "lightgbm/plotting.py", "lightgbm/sklearn.py", "numpy/f2py/*", "pyarrow/*flight*",
 )  # fmt: skip
 _LIBRARY_LINE: Final = re.compile(r"\s*(?:(\S+) => )?(/\S+|not found)(?: \(0x[0-9a-f]+\))?\s*")
 
@@ -79,16 +101,31 @@ def build(folder: Path) -> None:
     _copy_interpreter(building)
     library = building / _library()
     _copy_standard_library(library)
-    for name in _closure(DISTRIBUTIONS):
-        _copy_distribution(metadata.distribution(name), library)
+    contents = {}
+    for name in distributions():
+        distribution = metadata.distribution(name)
+        contents[name] = described(distribution, _copy_distribution(distribution, library))
+    for name in STANDINS:
+        _copy_package(f"vigie_hub.standins.{name}", library, name=name)
     _copy_package("vigie", library, left_out=_PACKAGE_LEFT_OUT)
     _copy_package("vigie_hub", library, only=("vigie_hub/__init__.py", "vigie_hub/enclave/*"))
     loader = _copy_libraries(building)
+    write_contents(building / CONTENTS, contents)
+    _compile(building, loader)
     write_file(folder / "launch.json", json.dumps(_launch(loader), indent=2, sort_keys=True).encode() + b"\n", 0o444)
     _make_read_only(building)
     _probe(building, loader)
     building.rename(root)
     sync_folder(folder)
+
+
+def distributions() -> list[str]:
+    """Names of all distributions that a root holds.
+
+    Raises:
+        ConfigError: one of them is not installed.
+    """
+    return _closure(DISTRIBUTIONS)
 
 
 def remove(root: Path) -> None:
@@ -109,6 +146,7 @@ def _launch(loader: str) -> dict[str, Any]:
         ],
         "environment": dict(ENVIRONMENT),
         "policy": "descriptors: 3; working folder: root; layers: as the enclave says in its evidence",
+        **MODES,
     }  # fmt: skip
 
 
@@ -132,11 +170,15 @@ def _copy_standard_library(target: Path) -> None:
             )
             for name in sorted(files):
                 path = Path(folder) / name
-                if path.suffix in (".py", ".so") and name not in _STDLIB_LEFT_OUT:
+                if path.suffix in (".py", ".so") and not _left_out_of_library(name):
                     _copy(path, target / path.relative_to(source))
     if not (target / "lib-dynload").is_dir() and extensions.is_dir():
-        for path in sorted(extensions.glob("*.so")):
+        for path in sorted(one for one in extensions.glob("*.so") if not _left_out_of_library(one.name)):
             _copy(path, target / "lib-dynload" / path.name)
+
+
+def _left_out_of_library(name: str) -> bool:
+    return name in _STDLIB_LEFT_OUT or _matches(name, _STDLIB_FILES_LEFT_OUT)
 
 
 def _closure(names: tuple[str, ...]) -> list[str]:
@@ -145,7 +187,7 @@ def _closure(names: tuple[str, ...]) -> list[str]:
     waiting = list(names)
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if name in found:
+        if name in found or name in STANDINS:
             continue
         try:
             requires = metadata.requires(name) or []
@@ -154,12 +196,12 @@ def _closure(names: tuple[str, ...]) -> list[str]:
         found[name] = None
         for requirement in requires:
             wanted, _, marker = requirement.partition(";")
-            if "extra ==" not in marker and _applies(marker.strip()):
+            if "extra ==" not in marker and applies(marker.strip()):
                 waiting.append(re.split(r"[\s<>=!~\[(]", wanted.strip(), maxsplit=1)[0])
     return sorted(found)
 
 
-def _applies(marker: str) -> bool:
+def applies(marker: str) -> bool:
     """Whether an environment marker (PEP 508) holds here, for the few forms that our distributions use."""
     if not marker:
         return True
@@ -193,7 +235,9 @@ def _applies(marker: str) -> bool:
     return any(all(holds(clause) for clause in part.split(" and ")) for part in marker.split(" or "))
 
 
-def _copy_distribution(distribution: metadata.Distribution, target: Path) -> None:
+def _copy_distribution(distribution: metadata.Distribution, target: Path) -> set[str]:
+    """Copy what is kept of a distribution; return the names that it takes beside the standard library."""
+    taken = set()
     files = distribution.files
     if files is None:
         raise ConfigError(f"{distribution.name} has no list of its files", hint="install it from a wheel")
@@ -207,12 +251,17 @@ def _copy_distribution(distribution: metadata.Distribution, target: Path) -> Non
         source = Path(str(distribution.locate_file(file)))
         if source.is_file():
             _copy(source, target / name)
+            taken.add(inside)
+    return taken
 
 
-def _copy_package(name: str, target: Path, *, left_out: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> None:
-    spec = importlib.util.find_spec(name)
+def _copy_package(
+    package: str, target: Path, *, name: str = "", left_out: tuple[str, ...] = (), only: tuple[str, ...] = ()
+) -> None:
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(f"the package {name} is not installed")
+        raise ConfigError(f"the package {package} is not installed")
+    name = name or package
     for location in spec.submodule_search_locations:
         for path in sorted(Path(location).rglob("*")):
             relative = f"{name}/{path.relative_to(location).as_posix()}"
@@ -256,6 +305,23 @@ def _linked(objects: list[Path]) -> Iterator[tuple[str, str]]:
             if found not in seen:
                 seen.add(found)
                 yield found
+
+
+def _compile(root: Path, loader: str) -> None:
+    """Put byte code beside every source, made by the copied interpreter."""
+    files = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    start = [
+        f"lib/{loader}",
+        "--inhibit-cache",
+        "--inhibit-rpath",
+        "bin/python3",
+        "--library-path",
+        "lib",
+        "bin/python3",
+    ]
+    for runs in (root / "bin/python3", root / "lib" / loader):
+        runs.chmod(0o555)
+    bytecode.write(root, start, files)
 
 
 def _probe(root: Path, loader: str) -> None:

@@ -20,6 +20,7 @@ from typing import Final
 from vigie import note as notes
 from vigie import statement as statements
 from vigie.errors import Missing, StateError, VigieError
+from vigie.hardware import bundle
 from vigie.journal import merkle
 from vigie.journal.checkpoint import Checkpoint, merge_cosignatures, open_checkpoint
 from vigie.journal.proof import Receipt
@@ -41,6 +42,7 @@ _SUBJECT: Final = {
     "delivery": "run",
     "refusal": "subject",
     "evaluation": "request",
+    "joint": "key",
 }
 """What entries of a kind are looked up by: the key of their body that holds it."""
 
@@ -113,6 +115,16 @@ class Journal:
         await self._store.write(work)
         return [self.receipt(statement.digest) for statement in given]
 
+    async def submit_evidence(self, evidence: Statement, quote: bytes) -> None:
+        """Append judged evidence together with the quote bundle that it names: both become durable, or neither."""
+
+        def work(db: sqlite3.Connection) -> None:
+            if quote:
+                db.execute("INSERT OR IGNORE INTO quote VALUES (?, ?)", (bundle.digest_of(quote), quote))
+            self.append(db, evidence)
+
+        await self._store.write(work)
+
     async def add_cosignatures(self, size: int, lines: Iterable[NoteSignature]) -> None:
         """Keep verified cosignatures of the checkpoint of that size."""
         rows = [(size, line.name, line.key_id, line.line()) for line in lines]
@@ -177,6 +189,17 @@ class Journal:
         row = self._store.reader.execute("SELECT raw FROM entry WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             raise Missing("no statement with that digest is in the journal")
+        return bytes(row[0])
+
+    def quote(self, digest: bytes) -> bytes:
+        """The quote bundle of that digest.
+
+        Raises:
+            Missing: no evidence in the journal names it.
+        """
+        row = self._store.reader.execute("SELECT bundle FROM quote WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            raise Missing("no quote with that digest is kept beside the journal")
         return bytes(row[0])
 
     def entries(self, start: int, limit: int) -> list[bytes]:
@@ -261,6 +284,7 @@ class Journal:
         for place, digest, raw in db.execute("SELECT place, digest, raw FROM entry ORDER BY place"):
             if place != frontier.size or statements.parse(raw).digest != digest:
                 raise StateError(f"entry {place} of the journal is out of place or not what its digest says")
+            self._check_quote(raw)
             for level, index, value in frontier.append(merkle.leaf_hash(raw)):
                 if _reader(db)(level, index) != value:
                     raise StateError(f"a hash of the journal above entry {place} is wrong")
@@ -272,6 +296,19 @@ class Journal:
         if roots:
             raise StateError("the journal has checkpoints that its entries do not reach")
         return size
+
+    def _check_quote(self, raw: bytes) -> None:
+        """The bundle that an evidence entry names is kept, whole."""
+        opened = statements.parse(raw)
+        named = opened.body.get("quote") if opened.kind == "evidence" else None
+        if named is None:
+            return
+        try:
+            kept = self.quote(bytes.fromhex(named))
+        except Missing as exc:
+            raise StateError("the quote of an evidence entry is gone", hint="restore the hub's folder") from exc
+        if bundle.digest_of(kept).hex() != named:
+            raise StateError("the quote of an evidence entry was altered", hint="restore the hub's folder")
 
     def _tell(self) -> None:
         if self._grew:

@@ -10,11 +10,13 @@ from vigie_hub.agreement import Agreement
 from vigie_hub.attendance import Attendance
 from vigie_hub.config import Limits
 from vigie_hub.deposit import DepositDesk
+from vigie_hub.isolation.service import Starter
 from vigie_hub.journal import Journal
-from vigie_hub.launcher import Launcher
 from vigie_hub.outbox import Outbox
 from vigie_hub.packs import Packs
+from vigie_hub.quoting import Quoter
 from vigie_hub.store import Store
+from vigie_hub.vault import Vault
 from vigie_hub.witnessing import Witnessing
 
 
@@ -34,7 +36,9 @@ class Means:
     deposits: DepositDesk
     lot_packs: Packs
     outbox: Outbox
-    launcher: Launcher
+    vault: Vault
+    launcher: Starter
     host: Signer
     limits: Limits
     clock: Callable[[], datetime]
+    quoter: Quoter | None = None

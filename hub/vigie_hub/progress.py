@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 STAGES: Final = (
-    "announced", "answers", "started", "evidence", "witnessed", "released", "opened", "features", "trained", "scored",
+    "announced", "answers", "started", "evidence", "witnessed", "released", "shares", "opened", "features", "trained", "scored",
     "sealed", "done", "failed",
 )  # fmt: skip
 """The stable words, in the order in which a run goes through them; ``failed`` ends one instead of ``done``."""

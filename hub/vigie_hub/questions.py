@@ -83,21 +83,27 @@ class Challenge:
 
 @dataclass(frozen=True)
 class AskRelease:
-    """Release the keys of your lots to this evidence."""
+    """Release the keys of your lots to this evidence, and your share under the ``joint`` statement with that digest.
+
+    ``quote`` is the bundle that the evidence names; it and ``joint`` are empty when there is none.
+    """
 
     order: bytes
     evidence: bytes
     order_receipt: bytes
     evidence_receipt: bytes
     approvals: tuple[bytes, ...]
+    joint: bytes = b""
+    quote: bytes = b""
 
 
 @dataclass(frozen=True)
 class Released:
-    """A signed `release`, and the sealed keys when it releases."""
+    """A signed `release`, the sealed keys when it releases, the sealed share when it gives one."""
 
     statement: bytes
     blob: bytes
+    share: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -82,15 +82,24 @@ class Releases:
             raise Unavailable("too few witnesses cosigned for any release", hint="witnesses must attend")
         return sizes
 
-    async def ask(self, evidence: Statement, sizes: Mapping[str, int]) -> dict[str, tuple[Released, Release, bytes]]:
+    async def ask(
+        self, evidence: Statement, sizes: Mapping[str, int], joint: bytes = b""
+    ) -> dict[str, tuple[Released, Release, bytes]]:
         """Ask every member for its release under a checkpoint of that size; return (answer, body, digest) of each.
+
+        Args:
+            evidence: of the enclave.
+            sizes: of each member's checkpoint.
+            joint: digest of the statement of whose shares one is wanted; empty when none is.
 
         Raises:
             Refused: a member that the purpose requires refused or did not answer, or nobody released.
             EnclaveLost: an answer did not come or made no sense, and this is not the final attempt.
         """
         approvals = self._approvals(read_body(evidence, Evidence).measurement)
-        asked = await asyncio.gather(*(self._ask(name, evidence, size, approvals) for name, size in sizes.items()))
+        asked = await asyncio.gather(
+            *(self._ask(name, evidence, size, approvals, joint) for name, size in sizes.items())
+        )
         answers: dict[str, tuple[Released, Release, bytes]] = {}
         for name, given in zip(sizes, asked, strict=True):
             if given is None:
@@ -112,7 +121,7 @@ class Releases:
         return answers
 
     async def _ask(
-        self, name: str, evidence: Statement, size: int, approvals: tuple[bytes, ...]
+        self, name: str, evidence: Statement, size: int, approvals: tuple[bytes, ...], joint: bytes
     ) -> tuple[Released, Judged] | None:
         journal = self._m.journal
         question = AskRelease(
@@ -121,6 +130,8 @@ class Releases:
             journal.receipt_at(self._statement.digest, size),
             journal.receipt_at(evidence.digest, size),
             approvals,
+            joint,
+            self._quote(evidence),
         )
         try:
             answer = await self._m.attendance.ask(name, question, Released, timeout=self._m.limits.answer_seconds)
@@ -140,9 +151,14 @@ class Releases:
         asked = (name, self._statement.digest, evidence.digest)
         if not isinstance(body, Release) or (body.partner, body.order, body.evidence) != asked:
             raise Malformed(f"{name} answered with a release of something else")
-        if body.decision == "released" and body.blob != hashlib.sha256(answer.blob).digest():
-            raise BadProof(f"{name} sent other sealed keys than its release names")
+        for named, sent in ((body.blob, answer.blob), (body.share, answer.share)):
+            if named != (hashlib.sha256(sent).digest() if sent else None):
+                raise BadProof(f"{name} sent other sealed keys than its release names")
         return judged
+
+    def _quote(self, evidence: Statement) -> bytes:
+        named = read_body(evidence, Evidence).quote
+        return b"" if named is None else self._m.journal.quote(named)
 
     def _approvals(self, measurement: bytes) -> tuple[bytes, ...]:
         """Approvals of the measurement under the current convention, the newest of each member."""

@@ -127,4 +127,47 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX perimeter_part_by_id ON perimeter_part (perimeter, id);
     """,
+    """
+    -- Statements about joint keys, the shares sealed to their custodians, and the models that lie under them. `pack` is the
+    -- file, below models/, that holds a model's sealed parts.
+    CREATE TABLE joint_key (
+        digest BLOB PRIMARY KEY,
+        key_id BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        place INTEGER NOT NULL UNIQUE
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE joint_share (
+        joint BLOB NOT NULL REFERENCES joint_key (digest),
+        custodian TEXT NOT NULL,
+        blob BLOB NOT NULL,
+        confirmed TEXT,
+        PRIMARY KEY (joint, custodian)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE model (
+        run BLOB PRIMARY KEY,
+        digest BLOB NOT NULL,
+        key_id BLOB NOT NULL,
+        pack TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE model_part (
+        run BLOB NOT NULL REFERENCES model (run),
+        part INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        PRIMARY KEY (run, part)
+    ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    -- Epochs that a partner withdrew, with each of its `erasure` statements (their digests).
+    CREATE TABLE withdrawal (
+        partner TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        erasure BLOB NOT NULL,
+        PRIMARY KEY (partner, epoch, erasure)
+    ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    -- Quote bundles that evidence in the journal names by digest: written with the entry, never removed.
+    CREATE TABLE quote (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL) STRICT;
+    """,
 )

@@ -28,6 +28,7 @@ from vigie.clock import utc_now
 from vigie.errors import ConfigError, Refused
 from vigie.keyring import Keyring
 from vigie.v1 import exchange_pb2
+from vigie_hub import quoting
 from vigie_hub.agreement import Agreement
 from vigie_hub.attendance import Attendance, Session
 from vigie_hub.conductor import Conductor
@@ -35,8 +36,8 @@ from vigie_hub.config import HubConfig
 from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import Gate
 from vigie_hub.handshake import Certificates
+from vigie_hub.isolation.service import launcher_of
 from vigie_hub.journal import Journal
-from vigie_hub.launcher import Launcher
 from vigie_hub.means import Means
 from vigie_hub.metrics import Gauges
 from vigie_hub.outbox import Outbox
@@ -44,14 +45,16 @@ from vigie_hub.packs import Packs
 from vigie_hub.perimeters import PerimeterDesk
 from vigie_hub.refusals import RefusalDesk
 from vigie_hub.relay import Relay
-from vigie_hub.services import attending, depositing, journaling, operating, perimeters, results
+from vigie_hub.services import attending, custody, depositing, journaling, operating, perimeters, results
 from vigie_hub.store import Store
 from vigie_hub.submitting import Submissions
+from vigie_hub.vault import Vault
+from vigie_hub.withdrawing import WithdrawalDesk
 from vigie_hub.witnessing import Witnessing
 
 SERVICES = tuple(
     exchange_pb2.DESCRIPTOR.services_by_name[name].full_name
-    for name in ("Deposit", "Relay", "Journal", "Results", "Perimeter", "Operator")
+    for name in ("Deposit", "Relay", "Journal", "Results", "Perimeter", "Custody", "Operator")
 )
 """Full names of the services of the exchange."""
 
@@ -137,15 +140,21 @@ async def _assemble(
     desk = PerimeterDesk(store, journal, agreement, perimeter_packs, limits, clock)
     swept = lot_packs.sweep(deposits.packs_named()) + result_packs.sweep(outbox.packs_named())
     swept += perimeter_packs.sweep(desk.packs_named())
+    model_packs = Packs(config.folder / "models")
+    vault = Vault(store, journal, model_packs)
+    swept += model_packs.sweep(vault.packs_named())
     host = keyring.signer("host")
     attendance = Attendance()
     witnessing = Witnessing(journal, agreement, attendance, answer_seconds=limits.answer_seconds)
-    launcher = Launcher(config.enclave, config.folder / "measured.json")
+    launcher = launcher_of(config)
     measured = await asyncio.to_thread(launcher.measure)
     refusals = RefusalDesk(store, journal, agreement, host, per_hour=limits.refusals_per_hour)
+    quoter = await asyncio.to_thread(quoting.find, config.folder)
+    _log.info("hardware evidence", platform="no device" if quoter is None else quoter.platform)
     means = Means(
-        store, journal, agreement, attendance, witnessing, deposits, lot_packs, outbox, launcher, host, limits, clock
-    )
+        store, journal, agreement, attendance, witnessing, deposits, lot_packs, outbox, vault, launcher, host, limits,
+        clock, quoter,
+    )  # fmt: skip
     conductor = Conductor(means, refusals)
     # (4)
     failed = asyncio.Event()
@@ -162,19 +171,23 @@ async def _assemble(
     gate = Gate(agreement.caller, on_refusal, limits)
     server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
     version = _version()
-    depositing.register(server, depositing.DepositService(deposits, journal, idle_seconds=limits.put_idle_seconds))
+    withdrawals = WithdrawalDesk(store, journal, lot_packs)
+    depositing.register(
+        server, depositing.DepositService(deposits, journal, withdrawals, idle_seconds=limits.put_idle_seconds)
+    )
     attending.register(
         server,
         attending.RelayService(
             Relay(journal, agreement, attendance, limits), attendance, agreement, version=version, clock=clock
         ),
     )
-    journaling.register(server, journaling.JournalService(journal, Submissions(journal, agreement, clock)))
+    journaling.register(server, journaling.JournalService(journal, Submissions(journal, agreement, withdrawals, clock)))
     results.register(server, results.ResultsService(outbox, journal))
     perimeters.register(server, perimeters.PerimeterService(desk, idle_seconds=limits.put_idle_seconds))
+    custody.register(server, custody.CustodyService(vault, clock))
     operating.register(
         server,
-        operating.OperatorService(conductor, deposits, journal, attendance, agreement, measured.hex()),
+        operating.OperatorService(conductor, deposits, journal, vault, attendance, agreement, measured.hex()),
     )
     health_service = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_service, server)

@@ -12,16 +12,19 @@ from typing import Final, Protocol
 
 import structlog
 
-from vigie import bodies, custody, statement
+from vigie import bodies, custody, joint, statement
 from vigie.attend import Declined, Handlers, Pending, ReleaseQuestion, Willing
 from vigie.clock import stamp
 from vigie.errors import Malformed, Missing, Refused, StateError, VigieError
+from vigie.hardware.model import ends_soon
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
 from vigie.note import parse as parse_note
+from vigie.wiping import wipe
 from vigie.witness_service import Witness
+from vigie_node import shares
 from vigie_node.folder import Node
-from vigie_node.ledger import KnownOrder, Standing
+from vigie_node.ledger import COLLATERAL_END, KnownOrder, Standing
 from vigie_node.order_checks import judge_order, reason_of
 from vigie_node.release import (
     Known,
@@ -93,7 +96,7 @@ class Desk:
 
     def handlers(self) -> Handlers:
         """What this node answers, by what it is in the convention."""
-        partner = "partner" in self._node.convention.member(self._node.member).roles
+        partner = bool({"partner", "custodian"} & self._node.convention.member(self._node.member).roles)
         return Handlers(
             evaluate=None if self._evaluations is None else self.evaluate,
             witness=None if self._witness is None else self.witness,
@@ -168,8 +171,8 @@ class Desk:
             self._node.ledger.keep_challenge(challenge, order, now=self._clock())
             return challenge
 
-    async def release(self, question: ReleaseQuestion) -> tuple[bytes, bytes]:
-        """Judge a release and answer with the signed release and the sealed keys, or the signed refusal and nothing.
+    async def release(self, question: ReleaseQuestion) -> tuple[bytes, bytes, bytes]:
+        """Judge a release and answer with the signed release, the sealed keys and share, or the signed refusal and nothing.
 
         Raises:
             MalformedStatement: order or evidence is not a statement of its kind, so that there is nothing to name in
@@ -182,18 +185,27 @@ class Desk:
         with _Fatal(self._failed):
             await self._read_journal(question.evidence_receipt)
             try:
-                plan, keys = self._plan(question, order, order_digest)
-                blob = custody.seal_release(plan.enclave_key, plan.evidence_digest, plan.order_digest, keys)
+                plan, keys, words = self._plan(question, order, order_digest)
+                target = plan.enclave_key, plan.evidence_digest, plan.order_digest
+                try:
+                    blob = custody.seal_release(*target, keys) if keys else b""
+                    share = b"" if words is None else joint.give_share(*target, question.joint, words)
+                finally:
+                    wipe(*keys.values())
             except (Refused, Malformed) as error:
-                return self._refuse(error, order, order_digest, evidence_digest).raw, b""
+                return self._refuse(error, order, order_digest, evidence_digest).raw, b"", b""
             # From here on the challenge is used and the release counted, on disk.
             body = bodies.Release(
                 self._node.chain.digest, plan.order_digest, plan.evidence_digest, self._node.member, "released",
-                tuple(lot.digest for lot in plan.lots), statement.digest_of(blob), None, stamp(self._clock()),
+                tuple(lot.digest for lot in plan.lots), statement.digest_of(blob) if blob else None, None,
+                stamp(self._clock()), statement.digest_of(share) if share else None,
             )  # fmt: skip
+            self._note_collateral(plan)
             signed = self._sign(body)
-            _log.info("released", order=order_digest.hex(), lots=len(plan.lots), warrant=plan.warrant)
-            return signed.raw, blob
+            _log.info(
+                "released", order=order_digest.hex(), lots=len(plan.lots), share=bool(share), warrant=plan.warrant
+            )
+            return signed.raw, blob, share
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -201,7 +213,7 @@ class Desk:
         """Judge an announced order and record it; once, lots that this node forgot are taken over before a refusal."""
         node = self._node
         try:
-            judge_order(order, chain=node.chain, own_lots=node.state.lots(), now=self._clock())
+            self._judge_order(order)
         except Refused as error:
             if error.claim != "lots":
                 raise
@@ -210,12 +222,21 @@ class Desk:
             if known.refusal is not None:
                 return known
             await self._lots()
-            judge_order(order, chain=node.chain, own_lots=node.state.lots(), now=self._clock())
+            self._judge_order(order)
         return node.ledger.record_order(order, now=self._clock())
+
+    def _judge_order(self, order: bytes) -> None:
+        node = self._node
+        judge_order(
+            order, chain=node.chain, own_lots=node.state.lots(), now=self._clock(), custodian=self._is_custodian()
+        )
+
+    def _is_custodian(self) -> bool:
+        return "custodian" in self._node.convention.member(self._node.member).roles
 
     def _plan(
         self, question: ReleaseQuestion, order: bodies.Order, order_digest: bytes
-    ) -> tuple[ReleasePlan, dict[bytes, bytes]]:
+    ) -> tuple[ReleasePlan, dict[bytes, bytes], str | None]:
         """Decide and, in the same transaction, use up the challenge and count the release."""
         node, now = self._node, self._clock()
         with node.state.transaction():
@@ -227,22 +248,46 @@ class Desk:
                 approvals=node.ledger.approvals(),
                 policy=node.config.policy,
                 standing=standing,
+                trained=node.ledger.model_trained,
+                custodian=self._is_custodian(),
             )
             plan = decide(question, chain=node.chain, member=node.member, known=known, now=now)
-            try:
-                seed = node.keyring.epoch_seed(order.epoch)
-            except Missing as error:
+            keys = self._keys(plan, order.epoch)
+            words = shares.for_release(node, order, question.joint)
+            if not keys and words is None:
                 raise Refused(
-                    "lots",
-                    expected=f"a seed of epoch {order.epoch} in this member's keyring",
-                    found="none: these lots were withdrawn, or this is an old copy of the keyring",
-                ) from error
-            keys = {lot.body.lot: custody.lot_key_seed(seed, lot.body.lot) for lot in plan.lots}
+                    "share", expected="a share of the models' key", found="none in this node's folder",
+                    hint="`vigie-node share list` shows what there is",
+                )  # fmt: skip
             node.ledger.count_release(
                 challenge=plan.challenge, order=plan.order_digest, evidence=plan.evidence_digest,
                 purpose=order.purpose, period=order.period, now=now,
             )  # fmt: skip
-        return plan, keys
+        return plan, keys, words
+
+    def _keys(self, plan: ReleasePlan, epoch: int) -> dict[bytes, bytes]:
+        """The keys of the lots to release; none for a custodian that owns none of them."""
+        if not plan.lots:
+            return {}
+        try:
+            seed = self._node.keyring.epoch_seed(epoch)
+        except Missing as error:
+            raise Refused(
+                "lots",
+                expected=f"a seed of epoch {epoch} in this member's keyring",
+                found="none: these lots were withdrawn, or this is an old copy of the keyring",
+            ) from error
+        return {lot.body.lot: custody.lot_key_seed(seed, lot.body.lot) for lot in plan.lots}
+
+    def _note_collateral(self, plan: ReleasePlan) -> None:
+        """Remember when the collateral of the hardware ends, and say so when that is soon."""
+        end = plan.hardware.verified.renew_before if plan.hardware is not None else None
+        if end is None:
+            self._node.state.forget(COLLATERAL_END)
+            return
+        self._node.state.keep(COLLATERAL_END, stamp(end).encode())
+        if ends_soon(end, self._clock()):
+            _log.warning("the hub must renew the collateral of its hardware", ends=stamp(end))
 
     async def _read_journal(self, receipt: bytes) -> None:
         """Read the journal up to the checkpoint of a receipt, if this node witnessed it: check 7 asks for its runs."""

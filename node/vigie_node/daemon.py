@@ -23,7 +23,7 @@ from vigie.clock import stamp
 from vigie.durable import open_database
 from vigie.errors import Missing, StateError, VigieError
 from vigie.witness_service import Witness
-from vigie_node import approvals
+from vigie_node import approvals, shares, withdrawals, withdrawing
 from vigie_node.attend import Desk, EvaluatesBatches
 from vigie_node.folder import Node
 from vigie_node.hub_calls import HubCalls
@@ -65,6 +65,8 @@ class Daemon:
         self._waiting_results = asyncio.Event()
         self._waiting_approvals = asyncio.Event()
         self._forgotten_lots = asyncio.Event()
+        self._waiting_shares = asyncio.Event()
+        self._waiting_erasures = asyncio.Event()
 
     def stop(self) -> None:
         """Finish what is being answered and end."""
@@ -105,6 +107,8 @@ class Daemon:
                 "approvals", self._waiting_approvals, lambda: self._approve(calls), every=APPROVALS_SECONDS
             ),
             self._side_work("lots", self._forgotten_lots, calls.recover_lots),
+            self._side_work("shares", self._waiting_shares, calls.fetch_shares),
+            self._side_work("erasures", self._waiting_erasures, lambda: self._withdraw(calls)),
             self._side_work(
                 "results", self._waiting_results, calls.fetch_results, every=self._node.config.limits.results_seconds
             ),
@@ -195,6 +199,10 @@ class Daemon:
             self._node.ledger.mark_submitted(raw)
             _log.info("an approval is in the journal")
 
+    async def _withdraw(self, calls: HubCalls) -> None:
+        if count := await withdrawing.announce(self._node, calls.submit):
+            _log.info("erasures are in the journal", statements=count)
+
     # -- events ---------------------------------------------------------------------------------------------------
 
     def _welcomed(self, hub: Welcomed) -> None:
@@ -206,7 +214,14 @@ class Daemon:
         _log.info("attending", member=self._node.member, hub=self._node.config.hub, clock_offset=offset)
         if hub.convention != self._node.chain.digest:
             _log.warning("the hub works under another convention", hint="`vigie-node doctor` says what to do")
-        for event in (self._grown, self._waiting_approvals, self._forgotten_lots, self._waiting_results):
+        for event in (
+            self._grown,
+            self._waiting_approvals,
+            self._forgotten_lots,
+            self._waiting_results,
+            self._waiting_shares,
+            self._waiting_erasures,
+        ):
             event.set()
 
     def _lost(self, reason: VigieError) -> None:
@@ -219,8 +234,21 @@ class Daemon:
             self._fail(error)
 
     def _take(self, kind: str, raw: bytes) -> None:
+        if kind in ("approval", "lot"):
+            self._node.state.seen.take(raw, self._node.chain)
+        if kind == "lot":
+            return
         if kind == "approval":
             approvals.take(self._node, raw)
+            return
+        if kind == "evidence":
+            shares.take_evidence(self._node, raw)
+            return
+        if kind == "joint" and shares.take(self._node, raw):
+            self._waiting_shares.set()
+        if kind == "erasure":
+            if withdrawals.take(raw, self._node.chain, self._node.keyring, self._node.withdrawals):
+                self._waiting_erasures.set()
             return
         if kind == "perimeter":
             perimeter_seen.take(self._node.chain, self._node.state, raw)

@@ -11,6 +11,7 @@ from typing import Final
 
 from vigie.convention import Convention
 from vigie.errors import VigieError
+from vigie.hardware.model import ends_soon
 
 CLOCK_TOLERANCE: Final = 30
 """Seconds by which this clock and the hub's may differ; challenges live for 300."""
@@ -91,6 +92,7 @@ class Observations:
         waiting: orders that wait for a person.
         contradictions: checkpoints that contradict what this node witnessed.
         now: time of the examination.
+        collateral_ends: when the collateral of the hardware that keys were last released to ends.
     """
 
     now: datetime
@@ -106,6 +108,7 @@ class Observations:
     refusals: tuple[tuple[str, str], ...] = ()
     waiting: tuple[str, ...] = ()
     contradictions: int = 0
+    collateral_ends: datetime | None = None
 
 
 def diagnose(seen: Observations) -> tuple[Finding, ...]:
@@ -233,6 +236,7 @@ def _releases(seen: Observations) -> Iterator[Finding]:
         )  # fmt: skip
     elif seen.measurement is not None:
         yield Finding("approval", False, "this member approved the enclave that was last seen")
+    yield from _collateral(seen)
     for order, found in seen.refusals:
         yield Finding("release", True, f"the order {order[:12]} was refused: {found}", "`vigie-node orders` shows it")
     if seen.waiting:
@@ -240,3 +244,22 @@ def _releases(seen: Observations) -> Iterator[Finding]:
             "orders", False, f"{len(seen.waiting)} orders wait for a decision: {', '.join(o[:12] for o in seen.waiting)}",
             "`vigie-node orders` shows them",
         )  # fmt: skip
+
+
+def _collateral(seen: Observations) -> Iterator[Finding]:
+    """The end that the collateral itself states counts, never its age."""
+    end = seen.collateral_ends
+    if end is None:
+        return
+    if end <= seen.now:
+        yield Finding(
+            "collateral", True, f"the collateral of the hub's hardware ended on {end:%Y-%m-%d}",
+            "the next release will be refused unless the hub has renewed it: ask its operator",
+        )  # fmt: skip
+    elif ends_soon(end, seen.now):
+        yield Finding(
+            "collateral", True, f"the collateral of the hub's hardware ends soon: on {end:%Y-%m-%d %H:%M} UTC",
+            "tell the hub's operator to renew it before the next consolidation",
+        )  # fmt: skip
+    else:
+        yield Finding("collateral", False, f"the collateral of the hub's hardware holds until {end:%Y-%m-%d}")

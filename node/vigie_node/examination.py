@@ -17,11 +17,12 @@ from cryptography import x509
 from vigie import authority
 from vigie.attend import Attendant, Handlers, Welcomed
 from vigie.client_journal import JournalClient
+from vigie.clock import parse_time
 from vigie.errors import VigieError
 from vigie_node.daemon import ATTENDANCE, program_version
 from vigie_node.doctor import Attendance, Knock, Observations
 from vigie_node.folder import LockedNode, Node
-from vigie_node.ledger import NEWEST_MEASUREMENT
+from vigie_node.ledger import COLLATERAL_END, NEWEST_MEASUREMENT
 from vigie_node.orders import waiting_orders
 
 DOOR_SECONDS: Final = 10.0
@@ -138,6 +139,7 @@ async def _greeted(node: Node, attendance: Attendance, clock: Callable[[], datet
 def _observed(node: Node, knock: Knock, attendance: Attendance, now: datetime) -> Observations:
     certificate = x509.load_pem_x509_certificate(node.keyring.tls()[1])
     measurement = node.state.value(NEWEST_MEASUREMENT)
+    collateral = node.state.value(COLLATERAL_END)
     done = {order.digest for order in node.ledger.orders() if node.ledger.run_of(order.digest)}
     return Observations(
         now=now,
@@ -159,6 +161,7 @@ def _observed(node: Node, knock: Knock, attendance: Attendance, now: datetime) -
         )[-3:],
         waiting=tuple(order.digest.hex() for order in waiting_orders(node.ledger, node.config.policy, now)),
         contradictions=len(node.state.witness.contradictions()),
+        collateral_ends=None if collateral is None else parse_time(collateral.decode()),
     )
 
 

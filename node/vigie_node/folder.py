@@ -12,6 +12,7 @@
     spool/  results/    sealed lots on their way out; opened results
     reports/  profiles/ what was found in the extracts, without any cell; counts and quartiles of the last lots
     scratch/            extracts while they are read, in clear; a command deletes its own when it ends
+    shares/             this custodian's shares of the models' key, sealed; beside the keyring, wherever that is
     perimeters/         sealed perimeters on their way out, at the partner that works them out
 
 The rule: opening verifies. A chain of conventions that does not verify, or that is older than the newest this node
@@ -91,6 +92,11 @@ class NodeFolder:
     def keyring(self) -> Path:
         """The member's keyring file."""
         return self.root / self.config.keyring
+
+    @property
+    def shares(self) -> Path:
+        """This custodian's shares of joint keys, beside its keyring, each sealed to the keyring's own key."""
+        return self.keyring.parent / "shares"
 
     @property
     def state(self) -> Path:
@@ -205,6 +211,7 @@ class LockedNode:
         self.chain = chain
         self.state = state
         self.ledger = ReleaseLedger(state.connection)
+        self.withdrawals = state.withdrawals
 
     @classmethod
     def look(cls, root: Path) -> "LockedNode":
@@ -254,6 +261,9 @@ class Node(LockedNode):
     def __init__(self, folder: NodeFolder, chain: ConventionChain, state: NodeState, keyring: Keyring) -> None:
         super().__init__(folder, chain, state)
         self.keyring = keyring
+        # A keyring that was restored from a copy may hold what was withdrawn: nothing here may use it.
+        for epoch in self.withdrawals.epochs() & set(keyring.epochs()):
+            keyring.forget_epoch(epoch)
 
     @classmethod
     def open(cls, root: Path, passphrase: str) -> "Node":

@@ -60,13 +60,13 @@ class HubCalls:
         """
         return await JournalClient(self._channel()).entries(start, limit)
 
-    async def submit(self, statement: bytes) -> None:
-        """Put a statement of this member into the journal.
+    async def submit(self, statement: bytes) -> bytes:
+        """Put a statement of this member into the journal; return its receipt, unverified.
 
         Raises:
             VigieError: the hub cannot be reached or refuses it.
         """
-        await Hub(self._channel()).submit(statement)
+        return await Hub(self._channel()).submit(statement)
 
     async def recover_lots(self) -> None:
         """Take over own committed lots that this node does not remember, each verified (`vigie_node.sending`).
@@ -87,12 +87,25 @@ class HubCalls:
         if found:
             _log.info("took over lots that this node had forgotten", lots=found)
 
+    async def fetch_shares(self) -> None:
+        """Fetch, check and keep this custodian's shares of the joint keys (`vigie_node.shares`).
+
+        Raises:
+            VigieError: the hub cannot be reached, or a share does not verify.
+        """
+        from vigie_node.shares import fetch
+        from vigie_node.wire_custody import CustodyHub
+
+        await fetch(self._node, CustodyHub(self._channel()))
+
     async def fetch_results(self) -> None:
         """Fetch, check and open every result that waits for this member (`vigie_node.fetching`).
 
         Raises:
             VigieError: the hub cannot be reached, or a result does not verify.
         """
+        if "partner" not in self._node.convention.member(self._node.member).roles:
+            return
         from vigie_node.fetching import fetch_all
 
         opened = await fetch_all(self._node, self._channel())

@@ -21,6 +21,8 @@ Decision = Literal["approve", "refuse"]
 
 CHALLENGE_LIFE = timedelta(minutes=5)
 """A challenge older than this on the node's own clock is worth nothing (protocol section 7)."""
+COLLATERAL_END = "collateral"
+"""Name under which the state keeps when the collateral of the last hardware evidence that was released to ends."""
 NEWEST_MEASUREMENT = "measurement"
 """Name under which the state keeps the measurement of the last evidence in the journal."""
 MAX_OPEN_CHALLENGES = 16
@@ -104,10 +106,11 @@ class SeenOrder:
 
 @dataclass(frozen=True)
 class SeenRun:
-    """A run that stands in the journal, and the digest of its order."""
+    """A run that stands in the journal, the digest of its order, and of the model when it trained one."""
 
     digest: bytes
     order: bytes
+    model: bytes | None = None
 
 
 class ReleaseLedger:
@@ -291,6 +294,10 @@ class ReleaseLedger:
         """Whether a run for that very order is known."""
         return self._count("SELECT count(*) FROM runs WHERE order_digest = ?", order) > 0
 
+    def model_trained(self, model: bytes, purpose: str) -> bool:
+        """Whether a run for that purpose trained a model, by the journal that this node read."""
+        return self._count("SELECT count(*) FROM models WHERE model = ? AND purpose = ?", model, purpose) > 0
+
     def record_approval(self, raw: bytes, *, submitted: bool = False) -> bool:
         """Keep an approval that this member signed; returns whether it is new.
 
@@ -366,6 +373,11 @@ class ReleaseLedger:
                 "INSERT INTO runs (digest, order_digest, purpose, period, seen)"
                 " SELECT ?, digest, purpose, period, ? FROM seen_orders WHERE digest = ? ON CONFLICT DO NOTHING",
                 [(run.digest, stamp(now), run.order) for run in runs],
+            )
+            connection.executemany(
+                "INSERT INTO models (model, purpose) SELECT ?, purpose FROM seen_orders WHERE digest = ?"
+                " ON CONFLICT DO NOTHING",
+                [(run.model, run.order) for run in runs if run.model is not None],
             )
             connection.execute(
                 "INSERT OR REPLACE INTO read_entries (one, size, hashes) VALUES (1, ?, ?)",

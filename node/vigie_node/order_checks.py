@@ -7,6 +7,7 @@ have committed, never against what the hub says is current.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from vigie import authority
 from vigie.authority import Judged
@@ -17,6 +18,9 @@ from vigie.convention import Convention
 from vigie.errors import Malformed, Missing, Refused, Untrusted, VigieError
 from vigie.statement import Statement
 from vigie_node.own_lots import OwnLot, current
+
+TRAIN: Final = "train"
+"""What an order says instead of the digest of a model."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ def judge_order(
     own_lots: Sequence[OwnLot],
     now: datetime,
     grace: timedelta = timedelta(0),
+    custodian: bool = False,
 ) -> JudgedOrder:
     """Make checks 1 and 2 alone: all that can be judged when an order is announced.
 
@@ -45,6 +50,7 @@ def judge_order(
         own_lots: every lot that this partner committed, in order.
         now: current time on this node's clock.
         grace: how long after its deadline the order still counts; none when it is announced.
+        custodian: this member may hold a share of the joint key, and answers orders that name a model without lots too.
 
     Raises:
         Refused: claim ``order`` or ``lots``.
@@ -55,7 +61,7 @@ def judge_order(
     convention: Convention = judged.convention
     _check_order(body, convention, now, grace)
     # (2)
-    return JudgedOrder(judged.statement, body, convention, _check_lots(body, convention, own_lots))
+    return JudgedOrder(judged.statement, body, convention, _check_lots(body, convention, own_lots, custodian))
 
 
 def reason_of(error: VigieError) -> Reason:
@@ -89,12 +95,21 @@ def _check_order(order: Order, convention: Convention, now: datetime, grace: tim
 # -- check 2 ------------------------------------------------------------------------------------------------------
 
 
-def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]) -> tuple[OwnLot, ...]:
+def _check_lots(
+    order: Order, convention: Convention, own_lots: Sequence[OwnLot], custodian: bool
+) -> tuple[OwnLot, ...]:
     named = set(order.lots)
     counting = {lot.digest: lot for lot in current(own_lots)}
     datasets = convention.purposes[order.purpose].datasets
     mine = tuple(lot for lot in own_lots if lot.digest in named)
     for lot in mine:
+        if lot.withdrawn:
+            raise Refused(
+                "lots",
+                expected="lots whose epoch this member has not withdrawn",
+                found=f"the lot {lot.body.lot.hex()} of epoch {lot.body.epoch}, whose key this member destroyed",
+                hint="a new order without it is needed; nothing opens that lot any more",
+            )
         if lot.digest not in counting:
             raise Refused(
                 "lots",
@@ -115,7 +130,7 @@ def _check_lots(order: Order, convention: Convention, own_lots: Sequence[OwnLot]
                 expected=f"all current lots of {lot.body.dataset}",
                 found=f"an order without the lot {lot.body.lot.hex()}",
             )
-    if not mine:
+    if not mine and not (custodian and order.model != TRAIN):
         raise Refused("lots", expected="an order that uses lots of this partner", found="none of its lots")
     return mine
 

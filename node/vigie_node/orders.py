@@ -1,10 +1,10 @@
 """Orders in words: what would be computed, from which lots of this partner, and where each order stands.
 
 A person decides on an order's digest. So that the decision means something, what the order says is put in sentences
-first: purpose, period, datasets, own lots, deadline, and what the node would do without a decision.
+first (:mod:`vigie_node.order_words`), and what the node would do without a decision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -12,7 +12,8 @@ from vigie.clock import parse_time
 from vigie.convention import Convention
 from vigie_node.config import Policy
 from vigie_node.ledger import KnownOrder, ReleaseLedger, Standing
-from vigie_node.own_lots import OwnLot, current
+from vigie_node.order_words import Background, sentences
+from vigie_node.own_lots import OwnLot
 from vigie_node.release import MAX_RELEASES, waits
 
 Stage = Literal["done", "refused", "approved", "automatic", "waiting", "late"]
@@ -47,6 +48,7 @@ def view(
     own_lots: tuple[OwnLot, ...],
     policy: Policy,
     now: datetime,
+    about: Background | None = None,
 ) -> OrderView:
     """Put one order in words.
 
@@ -57,9 +59,11 @@ def view(
         own_lots: every lot of this partner, in the order of commitment.
         policy: this node's policy.
         now: current time.
+        about: what this node read of other members, for the sentences.
     """
     body = order.body
     stage = _stage(order, standing, policy, now)
+    about = replace(about or Background(), releases=(standing.since_decision, MAX_RELEASES))
     return OrderView(
         order.digest.hex(),
         body.purpose,
@@ -67,7 +71,7 @@ def view(
         body.deadline,
         stage,
         _in_words(stage, order, standing),
-        tuple(_sentences(order, convention, own_lots)),
+        tuple(sentences(order, convention, own_lots, about, now)),
     )
 
 
@@ -109,32 +113,6 @@ def _in_words(stage: Stage, order: KnownOrder, standing: Standing) -> str:
     if stage == "waiting":
         return f"waits for a decision: vigie-node approve {order.digest.hex()[:12]}" + released
     return "this node releases by itself, because its policy is auto" + released
-
-
-def _sentences(order: KnownOrder, convention: Convention, own_lots: tuple[OwnLot, ...]) -> list[str]:
-    body = order.body
-    purpose = convention.purposes.get(body.purpose)
-    named = [lot for lot in own_lots if lot.digest in body.lots]
-    counting = {lot.digest for lot in current(own_lots)}
-    said = []
-    if purpose is None:
-        said.append(f"The purpose {body.purpose} is not in the current convention: this node refuses.")
-    else:
-        said.append(f"Purpose: {purpose.title} ({purpose.name}); it computes {', '.join(purpose.outputs)}.")
-        said.append(f"It may use these datasets: {', '.join(purpose.datasets)}.")
-        receivers = sorted({grant.recipient for grant in convention.grants_of(body.purpose)})
-        said.append(f"Results go to: {', '.join(receivers) or 'nobody'}.")
-    said.append(f"Period: {body.period}, pseudonym epoch {body.epoch}.")
-    if named:
-        said.append(f"It opens {len(named)} of this partner's lots (of {len(body.lots)} in all):")
-    else:
-        said.append("It opens none of this partner's lots.")
-    for lot in named:
-        kind = "snapshot" if lot.body.delivery == "snapshot" else "delta"
-        past = "" if lot.digest in counting else " – SUPERSEDED"
-        said.append(f"  {lot.body.dataset}, {kind} for {lot.body.period}, lot {lot.body.lot.hex()[:12]}{past}")
-    said.append(f"Made {body.created}, announced {order.announced:%Y-%m-%dT%H:%M:%SZ}, deadline {body.deadline}.")
-    return said
 
 
 def _times(count: int) -> str:

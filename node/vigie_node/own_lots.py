@@ -15,22 +15,24 @@ class OwnLot:
         digest: the statement's digest, by which orders name the lot.
         statement: the signed statement, as committed.
         receipt: the hub's first receipt (a tlog-proof).
+        withdrawn: its epoch was withdrawn: no key opens it any more, and it counts for nothing.
     """
 
     body: bodies.Lot
     digest: bytes
     statement: bytes
     receipt: bytes
+    withdrawn: bool = False
 
     @classmethod
-    def read(cls, raw: bytes, receipt: bytes) -> "OwnLot":
+    def read(cls, raw: bytes, receipt: bytes, withdrawn: bool = False) -> "OwnLot":
         """Read a lot statement; its signer has been judged by the caller.
 
         Raises:
             MalformedStatement: not a lot.
         """
         opened = statement.parse(raw, kind="lot")
-        return cls(bodies.read(opened, bodies.Lot), opened.digest, raw, receipt)
+        return cls(bodies.read(opened, bodies.Lot), opened.digest, raw, receipt, withdrawn)
 
 
 def current(lots: Iterable[OwnLot]) -> tuple[OwnLot, ...]:
@@ -38,7 +40,7 @@ def current(lots: Iterable[OwnLot]) -> tuple[OwnLot, ...]:
 
     Args:
         lots: in the order in which they were committed. A delta that a later one supersedes is out; so is one whose
-            base is not, or no longer, current.
+            base is not, or no longer, current. A withdrawn lot does not count, nor does one that it took the place of.
     """
     standing: dict[str, list[OwnLot]] = {}
     for lot in lots:
@@ -48,4 +50,4 @@ def current(lots: Iterable[OwnLot]) -> tuple[OwnLot, ...]:
         elif lot.body.base in {other.body.lot for other in kept}:
             kept[:] = [other for other in kept if other.body.lot != lot.body.supersedes]
             kept.append(lot)
-    return tuple(lot for kept in standing.values() for lot in kept)
+    return tuple(lot for kept in standing.values() for lot in kept if not lot.withdrawn)

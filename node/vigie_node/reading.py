@@ -1,4 +1,4 @@
-"""Reading the journal oneself: which orders, runs, conventions, approvals and perimeters stand in it.
+"""Reading the journal oneself: which orders, runs, conventions, approvals, perimeters and joint keys stand in it.
 
 The hub could tell a partner anything about what has been run. So a node reads every entry, adds its hash to its own copy
 of the tree's right edge, and believes what it read only when that tree has the root that the node itself witnessed:
@@ -38,8 +38,8 @@ class JournalReader:
     Args:
         ledger: where what was read is remembered.
         fetch: asks the hub for entries.
-        tell: told (kind, entry) of each convention, approval and perimeter found, in order, once what was read is proved. It may
-            be told the same again after a crash.
+        tell: told (kind, entry) of each convention, approval, perimeter, erasure, lot, evidence and joint key found, in order,
+            once what was read is proved. It may be told the same again after a crash.
         clock: gives the time now.
     """
 
@@ -98,10 +98,12 @@ def _sort(entry: bytes, found: _Found) -> None:
         if opened.kind == "order":
             found.orders.append(_order(opened))
         elif opened.kind == "run":
-            found.runs.append(SeenRun(opened.digest, bodies.read(opened, bodies.Run).order))
+            run = bodies.read(opened, bodies.Run)
+            found.runs.append(SeenRun(opened.digest, run.order, run.model if run.sealed else None))
         elif opened.kind == "evidence":
             found.measurement = bodies.read(opened, bodies.Evidence).measurement
-        elif opened.kind in ("convention", "approval", "perimeter"):
+            found.told.append((opened.kind, entry))
+        elif opened.kind in ("convention", "approval", "perimeter", "joint", "erasure", "lot"):
             found.told.append((opened.kind, entry))
     except MalformedStatement:
         return

@@ -10,25 +10,30 @@ witnessed, the challenges that it drew, its own approvals – or against signatu
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from vigie import authority, evidence
+from vigie import attestation, authority, evidence
 from vigie.attend import ReleaseQuestion
+from vigie.attestation import Proved
 from vigie.bodies import ORDER_GRACE, Approval, Evidence
 from vigie.chain import ConventionChain
-from vigie.convention import Convention
+from vigie.clock import parse_time, stamp
+from vigie.convention import SOFTWARE, Convention
 from vigie.errors import Malformed, Missing, Refused, Untrusted
 from vigie.journal.checkpoint import OpenedCheckpoint, witnessed_by
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.statement import Statement
 from vigie_node.config import Policy
 from vigie_node.ledger import CHALLENGE_LIFE, Challenge, Standing
-from vigie_node.order_checks import JudgedOrder, authentic, judge_order, sentence
+from vigie_node.order_checks import TRAIN, JudgedOrder, authentic, judge_order, sentence
 from vigie_node.own_lots import OwnLot
 
 MAX_RELEASES: Final = 3
 """Releases without asking a person, per (purpose, period); and under one decision of a person (protocol section 7)."""
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+"""By how much the clock under which evidence was made may differ from this node's, beyond the life of a challenge."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Known:
         approvals: this member's own signed approvals.
         policy: ``auto`` or ``manual``.
         standing: decisions and counts.
+        trained: whether a run for a purpose trained a model, by its digest, in the journal that this node read.
+        custodian: whether this member may hold a share of the joint key.
     """
 
     own_lots: tuple[OwnLot, ...]
@@ -50,13 +57,15 @@ class Known:
     approvals: tuple[bytes, ...]
     policy: Policy
     standing: Standing
+    trained: Callable[[bytes, str], bool] = lambda _model, _purpose: False
+    custodian: bool = False
 
 
 @dataclass(frozen=True)
 class ReleasePlan:
     """All seven checks passed: seal the keys of exactly ``lots`` to ``enclave_key``.
 
-    ``warrant`` says why check 7 allowed it: ``auto``, or ``approved`` by a person.
+    ``warrant`` says why check 7 allowed it: ``auto``, or ``approved`` by a person; ``hardware`` what a quote proved.
     """
 
     order: JudgedOrder
@@ -67,6 +76,7 @@ class ReleasePlan:
     challenge: bytes
     lots: tuple[OwnLot, ...]
     warrant: Literal["auto", "approved"]
+    hardware: Proved | None = None
 
 
 def decide(
@@ -74,13 +84,15 @@ def decide(
 ) -> ReleasePlan:
     """Judge a request to release keys.
 
-    1. The order is signed by a hub operator; its purpose, outputs and period are in the current convention.
+    1. The order is signed by a hub operator; its purpose, outputs and period are in the current convention. A model that
+       it names was trained by a run for that purpose, which is in the journal.
     2. The order names all current lots of each dataset that it uses, and none of this partner's that is superseded.
     3. Order and evidence are in the journal under one checkpoint that this node itself witnessed, and that at least
        ``release_quorum`` other organisations cosigned – neither this member's nor the hub's.
     4. The challenge is this node's own, for this order, unused and at most five minutes old.
     5. This member itself approved the measurement, and at least ``approvals`` organisations did.
-    6. Platform, layers and level satisfy the convention for this partner's datasets.
+    6. Platform, layers, quote and level satisfy the convention for this partner's datasets; evidence with a quote was made
+       within the life of a challenge.
     7. The policy says yes: a person approved this order; or ``auto``, while no run for this purpose and period is in
        the journal and fewer than three releases were made.
 
@@ -92,11 +104,19 @@ def decide(
         now: current time on this node's clock.
 
     Raises:
-        Refused: a check failed; ``claim`` is ``order``, ``lots``, ``journal``, ``challenge``, ``approval``,
+        Refused: a check failed; ``claim`` is ``order``, ``model``, ``lots``, ``journal``, ``challenge``, ``approval``,
             ``enclave`` or ``policy``.
     """
     # (1) and (2)
-    order = judge_order(question.order, chain=chain, own_lots=known.own_lots, now=now, grace=ORDER_GRACE)
+    order = judge_order(
+        question.order,
+        chain=chain,
+        own_lots=known.own_lots,
+        now=now,
+        grace=ORDER_GRACE,
+        custodian=known.custodian,
+    )
+    _check_model(order, known.trained)
     # (3)
     said, statement = _check_journal(question, order, chain, member, known.witnessed_root)
     # (4)
@@ -104,7 +124,7 @@ def decide(
     # (5)
     _check_approvals(said, (*known.approvals, *question.approvals), chain, member)
     # (6)
-    _check_enclave(said, order)
+    hardware = _check_enclave(said, order, question.quote, now)
     # (7)
     warrant = check_policy(known.policy, known.standing)
     return ReleasePlan(
@@ -116,6 +136,7 @@ def decide(
         challenge,
         order.lots,
         warrant,
+        hardware,
     )
 
 
@@ -161,6 +182,18 @@ def _why_a_person(policy: Policy, standing: Standing) -> str:
     if standing.run_seen:
         return "no decision yet, and a run for this purpose and period is already in the journal"
     return f"no decision yet, after {standing.released} releases for this purpose and period"
+
+
+# -- check 1, a model ---------------------------------------------------------------------------------------------
+
+
+def _check_model(order: JudgedOrder, trained: Callable[[bytes, str], bool]) -> None:
+    """Anybody can seal a file to the joint key: a model that no enclave made could be made to tell."""
+    model = order.body.model
+    if model != TRAIN and not trained(bytes.fromhex(model), order.body.purpose):
+        raise Refused(
+            "model", expected=f"a model that a run for {order.body.purpose} trained", found="none such in the journal"
+        )
 
 
 # -- check 3 ------------------------------------------------------------------------------------------------------
@@ -282,7 +315,7 @@ def _check_approvals(said: Evidence, approvals: Collection[bytes], chain: Conven
         )
 
 
-def _check_enclave(said: Evidence, order: JudgedOrder) -> None:
+def _check_enclave(said: Evidence, order: JudgedOrder, quote: bytes, now: datetime) -> Proved | None:
     rule = order.convention.enclave
     if said.platform not in rule.platforms:
         raise Refused("enclave", expected=f"a platform out of {', '.join(rule.platforms)}", found=said.platform)
@@ -293,8 +326,30 @@ def _check_enclave(said: Evidence, order: JudgedOrder) -> None:
             expected=f"the layers {', '.join(rule.layers)}",
             found=f"{absent[0]}: {said.layers.get(absent[0], 'not named')}",
         )
-    level = evidence.level(said, order.convention)
-    for dataset in sorted({lot.body.dataset for lot in order.lots}):
+    hardware = _check_quote(said, order.convention, quote, now)
+    level = evidence.level(said, order.convention, hardware)
+    # A share alone opens what was learnt from every dataset of the purpose.
+    datasets = {lot.body.dataset for lot in order.lots} or order.convention.purposes[order.body.purpose].datasets
+    for dataset in sorted(datasets):
         wanted = max(rule.minimum_level, order.convention.datasets[dataset].minimum_level)
         if level < wanted:
             raise Refused("enclave", expected=f"level {wanted} or better for {dataset}", found=f"level {level}")
+    return hardware
+
+
+def _check_quote(said: Evidence, convention: Convention, quote: bytes, now: datetime) -> Proved | None:
+    """What the quote proves; None on software, which has none."""
+    if said.platform == SOFTWARE:
+        return None
+    # The collateral is judged at the evidence's own time, so that time must not be one that the hub chose.
+    age = now - parse_time(said.created)
+    if abs(age) > CHALLENGE_LIFE + CLOCK_TOLERANCE:
+        raise Refused("enclave", expected=f"evidence made within minutes of {stamp(now)}", found=f"made {said.created}")
+    try:
+        return attestation.verify(said, convention, quote)
+    except Refused as error:
+        raise Refused(
+            "enclave", expected=f"{error.claim}: {error.expected}"[:400], found=error.found[:400], hint=error.hint
+        ) from error
+    except (Malformed, Untrusted) as error:
+        raise Refused("enclave", expected="quote: one that verifies", found=sentence(str(error))) from error

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vigie import authority, evidence, result, sealing, segment
+from vigie import attestation, authority, evidence, result, sealing, segment
 from vigie.bodies import Evidence, Order, Run, RunResult
 from vigie.chain import ConventionChain
 from vigie.datasets import PSEUDONYM, SIREN
@@ -78,12 +78,13 @@ def check(fetched: FetchedResult, grant: str, *, member: str, chain: ConventionC
     if said.order != order.statement.digest:
         raise Refused("evidence", expected="evidence for the order of this result", found="evidence for another order")
     # (3)
-    judged = authority.judge(fetched.run, chain, kind="run", evidence=claim.statement)
+    judged = authority.judge(fetched.run, chain, kind="run", evidence=claim.statement, quote=fetched.quote)
     run = judged.body
     assert isinstance(run, Run)  # noqa: S101 - as above
     if run.order != order.statement.digest or run.evidence != claim.statement.digest:
         raise Refused("run", expected="a run of this order and evidence", found="a run of another")
-    level = evidence.level(said, judged.convention)
+    hardware, _ = attestation.proof(said, judged.convention, fetched.quote)
+    level = evidence.level(said, judged.convention, hardware)
     if run.level != level:
         raise Refused("level", expected=f"level {level}, as this node computes it", found=f"level {run.level}")
     # (4)

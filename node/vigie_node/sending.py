@@ -28,6 +28,7 @@ from vigie_node.perimeter.seen import is_outdated
 from vigie_node.perimeter.store import KeptPerimeter, PerimeterStore, binding, drop_outside
 from vigie_node.state import NodeState, OwnLot, current
 from vigie_node.wire import Hub
+from vigie_node.withdrawals import take as take_erasure
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, total); steps are ``digest``, ``seal``, ``send``."""
@@ -94,6 +95,8 @@ class Sender:
             BadProof: a lot is not in the journal.
         """
         found = 0
+        for raw in await self.hub.erasures():
+            take_erasure(raw, self.chain, self.keyring, self.state.withdrawals)
         for one in await self.hub.lots():
             judged = authority.judge(one.statement, self.chain, kind="lot")
             body = judged.body
@@ -141,6 +144,13 @@ class Sender:
         await self.recover()
         convention = self.chain.current
         epoch = convention.epoch_at(self.clock().date()).number
+        if epoch in self.state.withdrawals.epochs():
+            raise Refused(
+                "epoch",
+                expected="an epoch that this member has not withdrawn",
+                found=f"epoch {epoch}, which it has",
+                hint="the convention must be amended with a new epoch",
+            )
         seed = self.keyring.epoch_seed(epoch)
         keyed = PseudonymisedRows(checked, pseudonyms, convention.buckets)
         digest = keyed.digest(lambda done, total: self.progress("digest", done, total))
@@ -214,14 +224,14 @@ class Sender:
 
     def _place(self, dataset: str, epoch: int, terms: Terms, rows: int) -> tuple[bytes | None, bytes | None]:
         """Return (base, supersedes) of a new lot, from the lots that are current now."""
-        now = current(lot for lot in self.state.lots(dataset) if lot.body.epoch == epoch)
-        snapshots = [lot for lot in now if lot.body.delivery == "snapshot"]
+        # Of whatever epoch: the snapshot of a new one takes the place of the old one's.
+        snapshots = [lot for lot in current(self.state.lots(dataset)) if lot.body.delivery == "snapshot"]
         if terms.delivery == "delta":
-            if not snapshots:
+            if not snapshots or snapshots[-1].body.epoch != epoch:
                 raise Refused(
                     "base",
-                    expected=f"a snapshot of {dataset} to base a delta on",
-                    found="none",
+                    expected=f"a snapshot of {dataset} of epoch {epoch} to base a delta on",
+                    found=f"one of epoch {snapshots[-1].body.epoch}" if snapshots else "none",
                     hint="send a snapshot first",
                 )
             return snapshots[-1].body.lot, None

@@ -2,7 +2,7 @@
 
 This module holds the schema and what sending and results need: own lots, results, small named values. What releases
 need (orders, challenges, releases, runs, approvals) is in :mod:`vigie_node.ledger`, what witnessing needs in
-:mod:`vigie.witness_service`; all three share this one connection, so that one transaction can span them.
+:mod:`vigie.witness_service`, withdrawn epochs in :mod:`vigie_node.withdrawals`; all share this one connection, so that one transaction can span them.
 
 The rule: a row is durable (WAL, ``synchronous=FULL``) before anything that depends on it leaves the node. Every write
 is one transaction and safe to repeat, so the process may be killed at any instruction.
@@ -21,6 +21,8 @@ from vigie.errors import StateError
 from vigie.journal.proof import Receipt
 from vigie.witness_service import WITNESS_SCHEMA, WitnessStore
 from vigie_node.own_lots import OwnLot, current
+from vigie_node.seen import SEEN_SCHEMA, Seen
+from vigie_node.withdrawals import WithdrawalLedger
 
 __all__ = ["SCHEMA", "NodeState", "OwnLot", "StoredResult", "current"]
 
@@ -106,8 +108,40 @@ CREATE TABLE read_entries (
 ) STRICT;
 """
 
-SCHEMA = (_LOTS_AND_RESULTS, WITNESS_SCHEMA, _RELEASES)
+_JOINT_KEYS = """
+CREATE TABLE models (model BLOB NOT NULL, purpose TEXT NOT NULL, PRIMARY KEY (model, purpose)) STRICT, WITHOUT ROWID;
+CREATE TABLE seen_evidence (digest BLOB PRIMARY KEY, statement BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE joint_keys (
+    place INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    key_id BLOB NOT NULL,
+    statement BLOB NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+"""
+
+
+_WITHDRAWALS = """
+-- An epoch that is to be withdrawn, or was; `erased` once its seed is known to be gone from the keyring.
+CREATE TABLE withdrawals (
+    epoch INTEGER PRIMARY KEY,
+    reason TEXT,
+    intended TEXT NOT NULL,
+    erased TEXT
+) STRICT;
+-- The signed `erasure` statements of an epoch; `receipt` once one is in the journal.
+CREATE TABLE erasures (
+    digest BLOB PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    statement BLOB NOT NULL,
+    receipt BLOB
+) STRICT, WITHOUT ROWID;
+"""
+
+SCHEMA = (_LOTS_AND_RESULTS, WITNESS_SCHEMA, _RELEASES, _JOINT_KEYS, _WITHDRAWALS, SEEN_SCHEMA)
 """Migrations of ``state.sqlite`` in order; a released one is never edited, only followed by another."""
+
+_LOTS = "SELECT statement, receipt, EXISTS (SELECT 1 FROM withdrawals w WHERE w.epoch = lots.epoch) FROM lots"
 
 
 @dataclass(frozen=True)
@@ -135,6 +169,8 @@ class NodeState:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.witness = WitnessStore(connection)
+        self.withdrawals = WithdrawalLedger(connection)
+        self.seen = Seen(connection)
 
     @classmethod
     def open(cls, path: Path) -> "NodeState":
@@ -203,10 +239,8 @@ class NodeState:
 
     def lots(self, dataset: str | None = None) -> tuple[OwnLot, ...]:
         """Return all own lots, or those of one dataset, in the order of the journal."""
-        rows = self.connection.execute(
-            "SELECT statement, receipt FROM lots WHERE ?1 IS NULL OR dataset = ?1 ORDER BY place", (dataset,)
-        )
-        return tuple(OwnLot.read(*row) for row in rows)
+        rows = self.connection.execute(f"{_LOTS} WHERE ?1 IS NULL OR dataset = ?1 ORDER BY place", (dataset,))
+        return tuple(OwnLot.read(raw, receipt, bool(gone)) for raw, receipt, gone in rows)
 
     def current_lots(self, dataset: str | None = None, *, epoch: int | None = None) -> tuple[OwnLot, ...]:
         """Return the own lots that count now (protocol section 5): see `vigie_node.own_lots.current`."""
@@ -214,13 +248,13 @@ class NodeState:
 
     def lot_by_id(self, lot: bytes) -> OwnLot | None:
         """Return the own lot with this 16-byte id."""
-        row = self.connection.execute("SELECT statement, receipt FROM lots WHERE lot = ?", (lot,)).fetchone()
-        return None if row is None else OwnLot.read(*row)
+        row = self.connection.execute(f"{_LOTS} WHERE lot = ?", (lot,)).fetchone()
+        return None if row is None else OwnLot.read(row[0], row[1], bool(row[2]))
 
     def lot_by_digest(self, digest: bytes) -> OwnLot | None:
         """Return the own lot whose statement has this digest."""
-        row = self.connection.execute("SELECT statement, receipt FROM lots WHERE digest = ?", (digest,)).fetchone()
-        return None if row is None else OwnLot.read(*row)
+        row = self.connection.execute(f"{_LOTS} WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else OwnLot.read(row[0], row[1], bool(row[2]))
 
     # -- results --------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ class FetchedResult:
     part_ids: tuple[bytes, ...]
     lots: tuple[bytes, ...]
     parts: tuple[bytes, ...]
+    quote: bytes = b""
 
 
 class Hub:
@@ -94,6 +95,12 @@ class Hub:
         with our_errors():
             answer = await self._deposit.Lots(pb.LotsRequest(), timeout=DEADLINE)
         return [DepositedLot(one.statement, one.receipt, one.current) for one in answer.lots]
+
+    async def erasures(self) -> list[bytes]:
+        """Return this member's signed erasures that are in the journal, oldest first; unverified."""
+        with our_errors():
+            answer = await self._deposit.Lots(pb.LotsRequest(), timeout=DEADLINE)
+        return list(answer.erasures)
 
     async def evaluate(self, statement: bytes, elements: bytes) -> tuple[bytes, bytes]:
         """Ask a custodian, through the relay, for a blind evaluation; return its statement and the batch output."""
@@ -140,4 +147,5 @@ class Hub:
             tuple(header.part_ids),
             tuple(header.lots),
             tuple(parts),
+            header.quote,
         )

@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Collection
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, SIREN, ColumnType, Dataset
-from vigie_hub.enclave.features import Catalogue, catalogue_of, compute, connect
+from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.months import parse_month
 
@@ -85,10 +86,11 @@ def panel_of(
         "SELECT DISTINCT siren FROM read_parquet(?) ORDER BY 1", [[str(data / owner / f"{name}.parquet") for name in own]]
     ).fetchall()  # fmt: skip
     connection = connect()
+    made: deque[Group] = deque()
     for start in range(0, len(sirens), COMPANIES_AT_ONCE):
         low, high = sirens[start][0], sirens[min(start + COMPANIES_AT_ONCE, len(sirens)) - 1][0]
         part = {name: between(table, low, high) for name, table in tables.items()}
-        builder.add(
+        made.append(
             compute(
                 connection,
                 part,
@@ -99,6 +101,9 @@ def panel_of(
                 key=SIREN,
             )
         )
+    place_in_sectors(made, catalogue)
+    while made:
+        builder.add(made.popleft())
     return builder.build(), catalogue
 
 

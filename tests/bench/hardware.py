@@ -1,7 +1,8 @@
 """``scripts/bench hardware``: what verifying each public sample costs, beside the signatures in it checked alone.
 
-Time is that of the processor, so that waiting for neighbours does not count; the
-aim is held by the best round, since neighbours still slow a shared core down. The yardstick is the work that no verifier can leave out: one ECDSA P-384 and one RSA-4096 verification, in the same minute.
+Time is that of the processor, so that waiting for neighbours does not count; the aim is held by the best round, since
+neighbours still slow a shared core down. Before each counted round everything that was remembered of certificates is
+forgotten; the last column is the same verification once more in the process. The yardstick is the work that no verifier can leave out: one ECDSA P-384 and one RSA-4096 verification, in the same minute.
 """
 
 import argparse
@@ -21,20 +22,30 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.attestation import Sample, samples
 from vigie.errors import VigieError
+from vigie.hardware import certificates, intel
 
 AIM = 5.0
 """Milliseconds that a verification may take."""
 
 
-def timed(work: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Best and median time in milliseconds; the first call, which loads the pinned files, is not counted."""
+def forget() -> None:
+    """Drop what verifications remember, the pinned files excepted."""
+    certificates._issued.cache_clear()
+    intel._collateral.cache_clear()
+
+
+def timed(work: Callable[[], object], rounds: int) -> tuple[float, float, float]:
+    """Best and median time in milliseconds, and best time again with all remembered; the first call is not counted."""
     work()
-    found = []
+    found: list[float] = []
+    again: list[float] = []
     for _ in range(rounds):
-        began = time.thread_time()
-        work()
-        found.append((time.thread_time() - began) * 1e3)
-    return min(found), statistics.median(found)
+        forget()
+        for times in (found, again):
+            began = time.thread_time()
+            work()
+            times.append((time.thread_time() - began) * 1e3)
+    return min(found), statistics.median(found), min(again)
 
 
 def judged(sample: Sample) -> None:
@@ -46,7 +57,7 @@ def judged(sample: Sample) -> None:
             raise
 
 
-def yardstick(rounds: int) -> dict[str, tuple[float, float]]:
+def yardstick(rounds: int) -> dict[str, tuple[float, float, float]]:
     """The two costly signatures of these chains, alone."""
     curve, modulus = ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 4096)
     one, two = curve.sign(b"x", ec.ECDSA(SHA384())), modulus.sign(b"x", padding.PKCS1v15(), SHA384())
@@ -63,15 +74,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    table = Table("sample", "best ms", "median ms")
+    table = Table("sample", "best ms", "median ms", "again ms")
     figures = yardstick(options.rounds)
     figures |= {one.name: timed(lambda one=one: judged(one), options.rounds) for one in samples()}  # type: ignore[misc]
-    for name, (best, usual) in figures.items():
-        table.add_row(name, f"{best:.2f}", f"{usual:.2f}")
+    for name, times in figures.items():
+        table.add_row(name, *(f"{one:.2f}" for one in times))
     Console().print(table)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
-    return int(max(best for best, _ in figures.values()) > AIM)
+    return int(max(best for best, _, _ in figures.values()) > AIM)
 
 
 if __name__ == "__main__":

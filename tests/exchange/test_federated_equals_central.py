@@ -14,7 +14,7 @@ import pytest
 
 from support.enclave_story import DEMO, load
 from support.exchange import Exchange, make_data, make_enclave
-from support.panel import ALL, group
+from support.panel import DEMO_CATALOGUE, group
 from vigie.datasets import BUILT_IN, SIREN
 from vigie.demo.story import HUB, PARTNERS
 from vigie.result import LEVELS
@@ -38,8 +38,8 @@ def centralised(data: Path) -> Scores:
     """All extracts in one place, in clear, sorted by SIREN, in one group."""
     clear = {name: table for tables in load(data, BUILT_IN).values() for name, table in tables.items()}
     builder = PanelBuilder(target="failure-or-default", horizon=18, period=parse_month(PERIOD))
-    builder.add(group(clear, PERIOD))
-    return train_and_score(builder.build(), ALL)
+    builder.add(group(clear, PERIOD, catalogue=DEMO_CATALOGUE))
+    return train_and_score(builder.build(), DEMO_CATALOGUE)
 
 
 def exchanged(data: Path, folder: Path, enclave: Path) -> dict[str, pa.Table]:
@@ -99,7 +99,7 @@ def test_every_reason_is_the_centralised_one_too(told: Told) -> None:
     for partner, table in lists.items():
         named = 0
         for row in table.to_pylist():
-            by_name = dict(zip(ALL.names, contributions.get(row[SIREN], []), strict=False))
+            by_name = dict(zip(DEMO_CATALOGUE.names, contributions.get(row[SIREN], []), strict=False))
             for number in (1, 2, 3):
                 if (reason := row[f"reason_{number}"]) is not None:
                     assert row[f"reason_{number}_contribution"] == by_name[reason]

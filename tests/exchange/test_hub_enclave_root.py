@@ -2,14 +2,21 @@
 
 import asyncio
 import json
+import os
+import shutil
 import stat
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vigie import bytecode, enclave_files
 from vigie.errors import ConfigError
-from vigie.evidence import measure_tree, measurement
+from vigie.evidence import file_digest, measure_tree, measurement
 from vigie_hub import enclave_root, frames
 from vigie_hub.enclave import sandbox
 from vigie_hub.launcher import Launcher
@@ -34,10 +41,22 @@ def test_it_holds_code_and_libraries_and_nothing_that_may_change(built: Path) ->
         assert wanted in names
     assert any(name.startswith("lib/ld-") for name in names)
     parts = {part for path in paths for part in path.parts}
-    assert not parts & {"__pycache__", "site-packages", "dist-packages", "ensurepip", "idlelib", "tests"}
-    assert not any(path.suffix in (".pyc", ".pth", ".pyi") for path in paths)
+    assert not parts & {
+        "site-packages",
+        "dist-packages",
+        "ensurepip",
+        "idlelib",
+        "tests",
+        "scipy.libs",
+        "f2py",
+        "asyncio",
+    }
+    assert names >= {f"{library}/scipy/sparse.py", "contents.json"}
+    assert not any(path.name.startswith(("libssl", "libX11", "libsqlite3", "libreadline")) for path in paths)
+    assert not any(path.suffix in (".pth", ".pyi") for path in paths)
     ours = {name for name in names if name.startswith(f"{library}/vigie_hub/")}
-    assert all(name.startswith((f"{library}/vigie_hub/enclave/", f"{library}/vigie_hub/__init__")) for name in ours)
+    allowed = ("enclave/", "__init__.py", "__pycache__/__init__.")
+    assert all(name.removeprefix(f"{library}/vigie_hub/").startswith(allowed) for name in ours)
     assert not any(name.startswith((f"{library}/grpc/", f"{library}/vigie/cli/")) for name in names)
 
 
@@ -53,14 +72,134 @@ def test_the_launch_settings_name_no_place_of_this_machine(built: Path) -> None:
     assert launch["environment"] == dict(sandbox.ENVIRONMENT)
 
 
-def test_another_build_at_another_place_has_the_same_measurement(built: Path, tmp_path: Path) -> None:
-    again = tmp_path / "elsewhere" / "enclave"
-    enclave_root.build(again)
+def test_another_build_by_anybody_anywhere_has_the_same_measurement(built: Path, tmp_path: Path) -> None:
+    """Another folder, file system, user, umask, locale, time zone, and every variable that could have changed a byte."""
+    place = Path("/dev/shm") / f"vigie-{os.getpid()}"  # another file system, which lists in another order
+    place.mkdir()
+    place.chmod(0o777)
+    other = place / "somewhere else" / "enclave"
+    # Its own user, who may read what is installed for root here and write nowhere but in its folder.
+    stranger = ["setpriv", "--reuid=61002", "--regid=61002", "--clear-groups", "--inh-caps=+dac_read_search",
+                "--ambient-caps=+dac_read_search"] if os.getuid() == 0 else []  # fmt: skip
+    settings = {
+        "HOME": "/nowhere", "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "77", "PYTHONOPTIMIZE": "2", "SOURCE_DATE_EPOCH": "86400", "TZ": "Pacific/Kiritimati",
+    }  # fmt: skip
+    code = f"import os; from pathlib import Path; from vigie_hub import enclave_root; enclave_root.build(Path({str(other)!r}))"
     try:
-        assert measure_tree(again / "root") == measure_tree(built / "root")
-        assert (again / "launch.json").read_bytes() == (built / "launch.json").read_bytes()
+        done = subprocess.run(
+            [*stranger, sys.executable, "-c", code],
+            env=settings, umask=0o077, cwd="/", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        if stranger:
+            assert (other / "root").stat().st_uid == 61002
+        assert [*map(str, measure_tree(other / "root"))] == [*map(str, measure_tree(built / "root"))]
+        assert (other / "launch.json").read_bytes() == (built / "launch.json").read_bytes()
     finally:
-        enclave_root.remove(again / "root")
+        enclave_root.remove(other / "root")
+        shutil.rmtree(place)
+
+
+def test_times_owners_and_modes_are_not_measured(built: Path) -> None:
+    before = measured(built)
+    for path in [*(built / "root").glob("lib/python3*/*.py"), built / "root/bin/python3"]:
+        os.utime(path, (86400, 86400))
+    assert measured(built) == before
+
+
+def measured(folder: Path) -> bytes:
+    launch = json.loads((folder / "launch.json").read_bytes())
+    return measurement(measure_tree(folder / "root", byte_code=bytecode.paired), launch)
+
+
+def test_one_changed_byte_anywhere_is_another_measurement(built: Path) -> None:
+    """In a sample of every kind of file: interpreter, loader, system library, dependency, our code, byte code."""
+    library = enclave_root._library()
+    sample = [
+        "bin/python3", "lib/libc.so.6", "contents.json", f"{library}/os.py", f"{library}/__pycache__/os.cpython-*.pyc",
+        f"{library}/numpy/__init__.py", f"{library}/lightgbm/lib/*.so", f"{library}/vigie/sealing.py",
+        f"{library}/vigie_hub/enclave/sandbox.py", f"{library}/vigie_hub/enclave/__pycache__/main.*.pyc",
+        f"{library}/scipy/sparse.py", f"{library}/rfc8785-*/METADATA", "lib/ld-*",
+    ]  # fmt: skip
+    launch = json.loads((built / "launch.json").read_bytes())
+    files = {one.path: one.sha256 for one in measure_tree(built / "root", byte_code=bytecode.paired)}
+    seen = {measurement(files.items(), launch)}
+    for pattern in sample:
+        (path, *_) = sorted((built / "root").glob(pattern))
+        name, mode = path.relative_to(built / "root").as_posix(), path.stat().st_mode
+        content = path.read_bytes()
+        path.chmod(0o600)
+        try:
+            with path.open("r+b") as file:
+                file.seek(len(content) // 2)
+                file.write(bytes([content[len(content) // 2] ^ 1]))
+            changed = measurement({**files, name: file_digest(path)}.items(), launch)
+        finally:
+            path.write_bytes(content)
+            path.chmod(mode)
+        assert changed not in seen, name
+        seen.add(changed)
+    assert len(seen) == len(sample) + 1
+
+
+def leaves(value: Any, change: Callable[[str], str]) -> Iterator[Any]:
+    """The value with one text in it changed, for each text in it."""
+    if isinstance(value, dict):
+        for name in value:
+            yield from ({**value, name: other} for other in leaves(value[name], change))
+            yield {other: one for other, one in value.items() if other != name}
+    elif isinstance(value, list):
+        for place in range(len(value)):
+            yield from ([*value[:place], other, *value[place + 1 :]] for other in leaves(value[place], change))
+            yield [*value[:place], *value[place + 1 :]]
+    else:
+        yield change(str(value))
+
+
+def test_every_word_of_the_launch_settings_is_measured(built: Path) -> None:
+    """Each argument, variable and the policy text: changed, or left out."""
+    files = measure_tree(built / "root", byte_code=bytecode.paired)
+    launch = json.loads((built / "launch.json").read_bytes())
+    assert launch.keys() >= {"arguments", "environment", "policy"}
+    changed = [one for change in ("{}x".format, str.swapcase) for one in leaves(launch, change) if one != launch]
+    found = {measurement(files, launch), *(measurement(files, one) for one in changed)}
+    assert len(found) == len({json.dumps(one, sort_keys=True) for one in [launch, *changed]})
+    assert len(changed) > 2 * len(launch["arguments"])
+
+
+def test_code_that_its_source_does_not_show_is_refused_by_name(built: Path) -> None:
+    path = built / "root" / enclave_root._library() / "vigie_hub/enclave/__pycache__"
+    (path,) = path.glob("main.*.pyc")
+    content, mode = path.read_bytes(), path.stat().st_mode
+    path.chmod(0o600)
+    try:
+        path.write_bytes(content.replace(b"drawn", b"taken", 1))
+        with pytest.raises(ConfigError, match=r"vigie_hub/enclave/main\.py is not what its source makes"):
+            measure_tree(built / "root")
+    finally:
+        path.write_bytes(content)
+        path.chmod(mode)
+
+
+def test_its_page_of_contents_names_every_distribution_and_every_file_has_a_group(built: Path) -> None:
+    launch = json.loads((built / "launch.json").read_bytes())
+    listed = enclave_files.of_root(built / "root", launch, byte_code=bytecode.paired)
+    assert listed.measurement == measured(built)
+    assert enclave_files.decode(enclave_files.encode(listed)) == listed
+    found = {group.name: group for group in enclave_files.groups(listed)}
+    assert found.keys() > {"numpy", "duckdb", "pyarrow", "lightgbm", "cryptography", "protobuf", "vigie"}
+    assert "scipy" not in found
+    for name, one in listed.contents.distributions.items():
+        assert one.version == metadata.version(name) and one.licence != "not stated"
+    standard = {
+        one.path.split("/")[2] for one in found[enclave_files.INTERPRETER].files if one.path.startswith("lib/python")
+    }
+    modules = {name.removesuffix(".py") for name in standard if name.endswith(".py")}
+    assert {name for name in modules if not name.startswith("_sysconfigdata")} <= {
+        *sys.stdlib_module_names,
+        "__hello__",
+    }
 
 
 def test_a_root_is_not_built_over_another(built: Path) -> None:
@@ -85,7 +224,8 @@ def test_it_starts_and_answers_from_its_root_alone(built: Path, tmp_path: Path) 
 
 
 def test_a_build_that_would_map_a_file_of_the_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # With a locale of the host the C library maps its file: the reason why the enclave has the built-in one.
+    # With a locale of the host the C library maps its file: the reason why the enclave has the built-in one. (A user that
+    # the host does not know has the same effect without HOME: the test with another user builds as one.)
     monkeypatch.setitem(enclave_root.ENVIRONMENT, "LC_ALL", "C.UTF-8")
     folder = tmp_path / "enclave"
     with pytest.raises(ConfigError, match="not in its root"):
@@ -109,4 +249,4 @@ def test_a_build_that_would_map_a_file_of_the_host_is_refused(tmp_path: Path, mo
     ],
 )
 def test_markers_of_requirements(marker: str, holds: bool) -> None:
-    assert enclave_root._applies(marker) is holds
+    assert enclave_root.applies(marker) is holds

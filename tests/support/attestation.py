@@ -182,13 +182,16 @@ def _snp() -> list[Sample]:
 
     chip, cloud = read("snp/trustee_report_vcek.bin"), read("snp/trustee_report_vlek.bin")
     when = _day("2024-01-01")
-    lent = Sample("snp-vlek", "sev-snp", cloud, _day("2025-01-01"), vcek("trustee_vlek"), Policy(maximum_vmpl=1))
+    lent = Sample(
+        "snp-vlek", "sev-snp", cloud, _day("2025-01-01"), vcek("trustee_vlek"), Policy(maximum_vmpl=1, vlek=True)
+    )
     return [
         Sample("snp-vcek", "sev-snp", chip, when, vcek("trustee_vcek")),
         Sample("snp-debug", "sev-snp", read("snp/milan_report_v2.bin"), when, vcek("milan_vcek"), refused="debug"),
         Sample("snp-bad-vcek", "sev-snp", chip, when, vcek("trustee_vcek_invalid"), refused="BadSignature"),
         lent,
-        replace(lent, name="snp-vlek-strict", policy=Policy(), refused="vmpl"),
+        replace(lent, name="snp-vlek-strict", policy=Policy(vlek=True), refused="vmpl"),
+        replace(lent, name="snp-vlek-lent", policy=Policy(maximum_vmpl=1), refused="signer"),
         replace(lent, name="snp-vlek-expired", at=_day("2026-01-01"), refused="certificate"),
     ]
 

@@ -50,7 +50,7 @@ def answer(node: Node, asked: dict[str, Any], before: Callable[[], None]) -> str
         return "cosigned" if asyncio.run(desk.witness(asked["old_size"], proof, checkpoint)) else "nothing"
     parts = {name: bytes.fromhex(asked[name]) for name in ("order", "evidence", "order_receipt", "evidence_receipt")}
     approvals = tuple(bytes.fromhex(one) for one in asked["approvals"])
-    _, blob = asyncio.run(desk.release(ReleaseQuestion(**parts, approvals=approvals)))
+    _, blob, _ = asyncio.run(desk.release(ReleaseQuestion(**parts, approvals=approvals)))
     return "released" if blob else "refused"
 
 

@@ -18,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from support.simulated import Machine
 from support.world import PURPOSE, World
-from vigie import bodies, custody, note, result, rows, sealing, segment, statement
+from vigie import bodies, custody, joint, note, result, rows, sealing, segment, statement
 from vigie.bodies import Evidence, Lot, Order, Quality, Release, Run
 from vigie.clock import stamp
 from vigie.datasets import PSEUDONYM, SIREN, Dataset
@@ -31,8 +32,9 @@ from vigie.sealing import segment_info
 from vigie.statement import Statement
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub.enclave import frames, sandbox
+from vigie_hub.enclave.bounds import Times
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.main import run
+from vigie_hub.enclave.main import Standing, answer
 
 MEASUREMENT = b"m" * 32
 DEMO = Path(__file__).parents[1] / "data" / "demo"
@@ -123,6 +125,9 @@ class Outcome:
     run: Statement
     parts: dict[str, list[bytes]]
     progress: list[tuple[str, int, int]]
+    joint: Statement | None = None
+    shares: dict[str, bytes] = field(default_factory=dict)
+    model: list[bytes] = field(default_factory=list)
 
     @property
     def body(self) -> Run:
@@ -151,7 +156,12 @@ class Story:
         order_changed: the same for the order.
         withhold: partners that refuse.
         silent: partners that say nothing.
+        joint, model_parts: what the enclave is given of the joint key and the model that the order names.
+        given: the words that each custodian gives as its share.
+        helpers: custodians that own no lot and answer too.
+        machine: hardware of the host, when it has any; ``quote`` is then what it gave.
         spoil_begin, spoil_release, spoil_segment, spoil_go: change a message on its way.
+        host: what puts frames on the socket and takes them off it.
     """
 
     world: World
@@ -166,7 +176,15 @@ class Story:
     spoil_release: Callable[[pb.Release], None] = lambda release: None
     spoil_segment: Callable[[pb.Segment, bytes], bytes] = lambda head, data: data
     spoil_go: Callable[[pb.Go], None] = lambda go: None
+    host: "Callable[[socket.socket], Host]" = field(default_factory=lambda: Host)
+    machine: Machine | None = None
+    quote: bytes = b""
     lots: list[MadeLot] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    joint: pb.GivenJoint | None = None
+    model_parts: Sequence[bytes] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+    helpers: Sequence[str] = ()
     sent_evidence: Statement = field(init=False)
 
     def make_lots(self) -> list[MadeLot]:
@@ -241,6 +259,7 @@ class Story:
                 )
                 for lot in lots
             ],
+            platform="" if self.machine is None else self.machine.platform,
         )
         self.spoil_begin(begin)
         return begin
@@ -250,16 +269,20 @@ class Story:
         refused = partner in self.withhold
         key = bodies.read(evidence, Evidence).enclave_key
         seeds = {lot.body.lot: lot.seed for lot in own}
-        blob = b"" if refused else custody.seal_release(key, evidence.digest, order.digest, seeds)
+        blob = b"" if refused or not own else custody.seal_release(key, evidence.digest, order.digest, seeds)
+        share = b""
+        if partner in self.given and self.joint is not None and not refused:
+            named = statement.parse(self.joint.statement).digest
+            share = joint.give_share(key, evidence.digest, order.digest, named, self.given[partner])
         body = Release(
             convention=self.world.chain.digest, order=order.digest, evidence=evidence.digest, partner=partner,
             decision="refused" if refused else "released",
             lots=() if refused else tuple(lot.statement.digest for lot in own),
-            blob=None if refused else hashlib.sha256(blob).digest(),
+            blob=hashlib.sha256(blob).digest() if blob else None,
             reason=bodies.Reason("policy", "an approval by hand", "none") if refused else None,
-            created=stamp(self.world.now),
+            created=stamp(self.world.now), share=hashlib.sha256(share).digest() if share else None,
         )  # fmt: skip
-        release = pb.Release(partner=partner, statement=self.world.sign(partner, body).raw, blob=blob)
+        release = pb.Release(partner=partner, statement=self.world.sign(partner, body).raw, blob=blob, share=share)
         self.spoil_release(release)
         return release
 
@@ -269,25 +292,33 @@ class Story:
         Raises:
             EnclaveFailed: it said why it stopped.
         """
-        host = _Host(connection)
+        host = self.host(connection)
         order = self.order()
         host.send(begin=self.begin(order))
+        if self.machine is not None:
+            self.quote = self.machine.quote(host.receive("quote_request").quote_request.binding).encode()
+            host.send(quote=pb.QuoteBundle(bundle=self.quote))
         claim = host.receive("claim").claim.statement
         claimed = statement.parse(claim, kind="evidence")
         evidence = statement.countersign(claimed, [self.world.signer("hub/host")])
         self.sent_evidence = evidence
-        for partner in sorted({lot.body.partner for lot in self.make_lots()} - set(self.silent)):
+        if self.joint is not None:
+            host.send(joint=self.joint)
+        for partner in sorted(({lot.body.partner for lot in self.make_lots()} | set(self.helpers)) - set(self.silent)):
             host.send(release=self.release(partner, order, evidence))
         go = pb.Go(evidence=evidence.raw)
         self.spoil_go(go)
         host.send(go=go)
         return self._serve(host, evidence)
 
-    def _serve(self, host: "_Host", evidence: Statement) -> Outcome:
+    def _serve(self, host: "Host", evidence: Statement) -> Outcome:
         parts: dict[str, list[bytes]] = {}
         progress = []
+        model: list[bytes] = []
+        made: Statement | None = None
+        shares: dict[str, bytes] = {}
         while True:
-            control = host.receive("fetch", "progress", "part", "done")
+            control = host.receive("fetch", "fetch_model", "progress", "part", "joint_made", "model_made", "done")
             kind = control.WhichOneof("message")
             if kind == "fetch":
                 self._answer(host, control.fetch)
@@ -296,10 +327,21 @@ class Story:
             elif kind == "part":
                 assert control.part.part == len(parts.setdefault(control.part.grant, []))
                 parts[control.part.grant].append(host.bulk(control.part.size))
+            elif kind == "fetch_model":
+                for number, part in enumerate(self.model_parts):
+                    host.send(model_given=pb.ModelPart(part=number, size=len(part)))
+                    host.send_bulk(part)
+            elif kind == "joint_made":
+                made = statement.parse(control.joint_made.statement, kind="joint")
+                shares = dict(control.joint_made.shares)
+            elif kind == "model_made":
+                assert control.model_made.part == len(model)
+                model.append(host.bulk(control.model_made.size))
             else:
-                return Outcome(evidence, statement.parse(control.done.run, kind="run"), parts, progress)
+                run = statement.parse(control.done.run, kind="run")
+                return Outcome(evidence, run, parts, progress, made, shares, model)
 
-    def _answer(self, host: "_Host", fetch: pb.Fetch) -> None:
+    def _answer(self, host: "Host", fetch: pb.Fetch) -> None:
         lot = self.lots[fetch.lot]
         for (bucket, part), data in lot.segments.items():
             if fetch.first <= bucket <= fetch.last:
@@ -308,19 +350,17 @@ class Story:
                 host.send(segment=head)
                 host.send_bulk(sent)
 
-    def in_thread(self) -> Outcome:
-        """Play against an enclave in a thread of this process: quick, without its layers."""
+    def in_thread(self, times: Times | None = None) -> Outcome:
+        """Play against an enclave in a thread of this process: quick, without its layers.
+
+        The exit code that the process would have is added to ``codes``.
+        """
         ours, theirs = socket.socketpair()
-        failures: list[BaseException] = []
+        codes = self.codes
 
         def enclave() -> None:
             with theirs:
-                channel = Channel(theirs)
-                try:
-                    run(channel, clock=lambda: self.world.now)
-                except Exception as error:  # noqa: BLE001 -- as in the process: it becomes a word
-                    failures.append(error)
-                    _tell(channel, error)
+                codes.append(answer(Channel(theirs, times), clock=lambda: self.world.now, standing=Standing({}, {})))
 
         thread = threading.Thread(target=enclave)
         thread.start()
@@ -336,21 +376,19 @@ class Story:
             return self.play(connection)
 
 
-def _tell(channel: Channel, error: Exception) -> None:
-    from vigie_hub.enclave.stopping import failed
-
-    try:
-        channel.send(failed(error))
-    except OSError:
-        return
-
-
 @contextmanager
 def spawned(environment: Mapping[str, str] = sandbox.ENVIRONMENT) -> Iterator[socket.socket]:
-    """A real enclave process, started like the launcher does but from the source tree."""
+    """A real enclave process from the source tree, which Landlock therefore lets read more than an enclave in its root."""
     source = Path(__file__).parents[2]
     path = [str(source / "common"), str(source / "hub")]
-    program = f"import sys, runpy; sys.path[:0] = {path!r}; runpy.run_module('vigie_hub.enclave', run_name='__main__')"
+    program = (
+        f"import os, sys; sys.path[:0] = {path!r}; from vigie_hub.enclave import sandbox\n"
+        "everything = tuple('/' + name for name in os.listdir('/'))\n"
+        "box = sandbox.Sandbox('B', sandbox.KEEP, channel=int(sys.argv[1]), readable=everything)\n"
+        "box.begin()\n"
+        "from vigie_hub.enclave.main import serve\n"
+        "os._exit(serve(box))"
+    )
     ours, theirs = socket.socketpair()
     ours.settimeout(120)
     with ours, theirs:
@@ -370,7 +408,31 @@ def spawned(environment: Mapping[str, str] = sandbox.ENVIRONMENT) -> Iterator[so
             process.wait(20)
 
 
-class _Host:
+def receive_frame(connection: socket.socket, kind: int) -> bytes:
+    """One frame as a host receives it, of that type."""
+    head = exactly(connection, frames.HEAD)
+    assert head[4] == kind
+    return exactly(connection, int.from_bytes(head[:4], "big"))
+
+
+def exactly(connection: socket.socket, length: int) -> bytes:
+    """So many bytes.
+
+    Raises:
+        EOFError: the enclave closed the channel before.
+    """
+    found = bytearray()
+    while len(found) < length:
+        received = connection.recv(length - len(found))
+        if not received:
+            raise EOFError
+        found += received
+    return bytes(found)
+
+
+class Host:
+    """The host's end of the channel."""
+
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.sent = self.received = 0
@@ -378,13 +440,21 @@ class _Host:
     def send(self, **message: Any) -> None:
         control = pb.Control(sequence=self.sent, **message)
         self.sent += 1
-        frames.send(self.connection, frames.CONTROL, control.SerializeToString())
+        self.put(frames.encode(frames.CONTROL, control.SerializeToString()))
 
     def send_bulk(self, data: bytes) -> None:
-        self.connection.sendall(len(data).to_bytes(4, "big") + b"\x01" + data)
+        self.put(frames.encode(frames.BULK, data))
+
+    def put(self, frame: bytes) -> None:
+        """Put one frame on the socket."""
+        self.connection.sendall(frame)
+
+    def take(self, kind: int) -> bytes:
+        """Take one frame of that type off it."""
+        return receive_frame(self.connection, kind)
 
     def receive(self, *wanted: str) -> pb.Control:
-        control = pb.Control.FromString(frames.receive(self.connection, frames.CONTROL))
+        control = pb.Control.FromString(self.take(frames.CONTROL))
         assert control.sequence == self.received
         self.received += 1
         kind = control.WhichOneof("message")
@@ -394,6 +464,6 @@ class _Host:
         return control
 
     def bulk(self, size: int) -> bytes:
-        data = frames.receive(self.connection, frames.BULK)
+        data = self.take(frames.BULK)
         assert len(data) == size
         return data

@@ -64,11 +64,13 @@ class Exchange(Story):
         proxied: whether a recording proxy stands between the members and the hub.
         proxy: it, once the hub has started.
         running: commands that run now, by their first two words.
+        mode: how its hub starts enclaves, for a story that chose it.
     """
 
     proxied: bool = False
     proxy: Proxy | None = None
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    mode: str = "auto"
 
     @classmethod
     def make(cls, folder: Path, data: Path, enclave: Path, *, proxied: bool = False) -> Self:
@@ -137,12 +139,13 @@ class Exchange(Story):
             raise CommandFailed(argv, process.returncode, errors or printed)
         return printed
 
-    def consolidate(self, period: str, deadline: str = "15m") -> dict[str, Any]:
+    def consolidate(self, period: str, deadline: str = "15m", model: str = "train") -> dict[str, Any]:
         """Order a consolidation, or follow the one that was ordered before, and wait for its run."""
+        order = self.folder / f"order-{period}{'' if model == 'train' else f'-{model[:8]}'}.note"
         found = self.run(
             [
                 "vigie-hub", "consolidate", "--folder", str(self.hub), "--purpose", PURPOSE, "--period", period,
-                "--deadline", deadline, "--order", str(self.folder / f"order-{period}.note"), "--json",
+                "--deadline", deadline, "--model", model, "--order", str(order), "--json",
             ],
             HUB,
         )  # fmt: skip
@@ -238,7 +241,8 @@ def enclaves_in(folder: Path | None) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if folder and entry.name.isdigit() and (entry / "cwd").readlink() == (folder / "root").resolve():
+            # In a namespace of its own its folder has another name: what it is tells.
+            if folder and entry.name.isdigit() and os.path.samestat((entry / "cwd").stat(), (folder / "root").stat()):
                 found.append(int(entry.name))
     return found
 

@@ -16,15 +16,18 @@ from typing import Any, Final
 
 from support.merkle_tree import MemoryTree
 from support.perimeter import section
-from support.world import ORIGIN, SIGNATORIES, World
+from support.world import ORIGIN, SIGNATORIES, World, demo_terms
+from vigie import joint as joints
 from vigie import statement as statements
 from vigie.audit.folder import Export
 from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
+    Joint,
     Lot,
     Order,
     Perimeter,
@@ -35,6 +38,7 @@ from vigie.bodies import (
     Release,
     Run,
     RunResult,
+    SealedModel,
     text_for,
 )
 from vigie.journal.checkpoint import Checkpoint, merge_cosignatures
@@ -183,6 +187,7 @@ class Story:
         self._consolidate_second(current)
         first = self._share("perimeter 1", "2026-02", None)
         self._share("perimeter 2", "2026-03", first)
+        self._erase("erasure", "banque-de-france", ("lot ratios",))
 
     def _consolidate_first(self, current: Sequence[str]) -> None:
         """Two partners open their lots, the third refuses; the first enclave was killed and a second one ran."""
@@ -196,18 +201,24 @@ class Story:
             "banque-de-france": self._release("release bdf 1", order, evidence, "banque-de-france", current),
             "travail": self.said["refusal travail"].digest,
         }
-        run = self._run("run 1", order, evidence, {name: one.hex() for name, one in releases.items()})
+        joint = self._joint("joint 1", order, evidence, None)
+        run = self._run(
+            "run 1", order, evidence, {name: one.hex() for name, one in releases.items()}, joint=joint,
+            sealed=SealedModel(digest("sealed"), 1, 4096),
+        )  # fmt: skip
         self._deliver("delivery acoss 1", run, "acoss-list", "acoss")
         self._deliver("delivery bdf 1", run, "banque-de-france-list", "banque-de-france")
 
     def _consolidate_second(self, current: Sequence[str]) -> None:
-        """Under the amended convention; one partner does not answer."""
-        order = self._order("order 2", "2026-03", current)
+        """Under the amended convention, with the model of the first run; one partner does not answer."""
+        order = self._order("order 2", "2026-03", current, model=digest("model").hex())
         evidence = self._evidence("evidence 2", order)
-        acoss = self._release("release acoss 2", order, evidence, "acoss", current)
-        travail = self._release("release travail 2", order, evidence, "travail", current)
+        acoss = self._release("release acoss 2", order, evidence, "acoss", current, share=digest("share a"))
+        travail = self._release("release travail 2", order, evidence, "travail", current, share=digest("share t"))
         releases = {"acoss": acoss.hex(), "banque-de-france": "none", "travail": travail.hex()}
-        run = self._run("run 2", order, evidence, releases)
+        joint = self._joint("joint 2", order, evidence, self.said["joint 1"].digest)
+        said = {"acoss": "sound", "banque-de-france": "none", "travail": "sound"}
+        run = self._run("run 2", order, evidence, releases, joint=joint, shares=said)
         self._deliver("delivery acoss 2", run, "acoss-list", "acoss")
 
     def _approve(self, member: str) -> None:
@@ -250,38 +261,57 @@ class Story:
         self.say(name, body, self.signer("acoss"))
         return body.perimeter
 
-    def _order(self, name: str, period: str, lots: Sequence[str]) -> bytes:
+    def _erase(self, name: str, member: str, lots: Sequence[str]) -> bytes:
+        named = tuple(self.said[lot].digest for lot in lots)
+        body = Erasure(self._convention, member, 1, named, "the extract was wrong", self.now())
+        return self.say(name, body, self.signer(member))
+
+    def _joint(self, name: str, order: bytes, evidence: bytes, previous: bytes | None) -> bytes:
+        convention = self.world.chain.by_digest(self._convention)
+        assert convention is not None
+        public = joints.key_of(digest("joint seed"), convention.id, 1).public
+        shares, _ = joints.make_shares(digest("joint seed"), convention, public)
+        body = Joint(
+            self._convention, 1, joints.key_id(public), public, convention.custody.threshold, evidence, order, previous,
+            shares, self.now(),
+        )  # fmt: skip
+        return self.say(name, body, enclave_signer(f"evidence {name[-1]}"))
+
+    def _order(self, name: str, period: str, lots: Sequence[str], model: str = "train") -> bytes:
         digests = tuple(self.said[lot].digest for lot in lots)
-        body = Order(self._convention, 1, period, "early-warning", digests, (), "train", f"{DAY}T23:00:00Z", self.now())
+        body = Order(self._convention, 1, period, "early-warning", digests, (), model, f"{DAY}T23:00:00Z", self.now())
         return self.say(name, body, self.signer("hub", "operator"))
 
     def _evidence(self, name: str, order: bytes) -> bytes:
         key = enclave_signer(name)
-        layers = dict.fromkeys(("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run"), "enforced")
+        layers = dict.fromkeys(demo_terms()["enclave"]["layers"], "enforced")
         body = Evidence(
             self._convention, order, digest(name) * 38, key.verifier.public,
             {member: digest(f"challenge {name} {member}") for member in PARTNERS}, MEASUREMENT, digest("policy"),
-            "software", {**layers, "seccomp": "absent"}, {"kernel": "6.1"}, None, self.now(),
+            "software", {**layers, "memory_lock": "absent"}, {"kernel": "6.1"}, None, self.now(),
         )  # fmt: skip
         return self.say(name, body, self.signer("hub", "host"), key)
 
-    def _release(self, name: str, order: bytes, evidence: bytes, partner: str, lots: Sequence[str]) -> bytes:
+    def _release(
+        self, name: str, order: bytes, evidence: bytes, partner: str, lots: Sequence[str], share: bytes | None = None
+    ) -> bytes:
         mine = tuple(self.said[lot].digest for lot in lots if self.said[lot].body["partner"] == partner)
         body = Release(
-            self._convention, order, evidence, partner, "released", mine, digest(f"blob {name}"), None, self.now()
-        )
+            self._convention, order, evidence, partner, "released", mine, digest(f"blob {name}"), None, self.now(),
+            share,
+        )  # fmt: skip
         return self.say(name, body, self.signer(partner))
 
     def _refuse(self, name: str, order: bytes, evidence: bytes | None, partner: str) -> bytes:
         body = Release(self._convention, order, evidence, partner, "refused", (), None, REASON, self.now())
         return self.say(name, body, self.signer(partner))
 
-    def _run(self, name: str, order: bytes, evidence: bytes, releases: dict[str, str]) -> bytes:
+    def _run(self, name: str, order: bytes, evidence: bytes, releases: dict[str, str], **more: Any) -> bytes:
         grants = (("acoss-list", "acoss"), ("banque-de-france-list", "banque-de-france"))
         results = tuple(RunResult(grant, to, digest(f"{name} {grant}"), 1, 4096) for grant, to in grants)
         body = Run(
             self._convention, evidence, order, releases, digest("model"), {"trees": 50}, {"auc": 0.8}, results, "A1",
-            self.now(),
+            self.now(), **more,
         )  # fmt: skip
         made = "evidence 1" if name == "run 1" else "evidence 2"
         return self.say(name, body, enclave_signer(made))

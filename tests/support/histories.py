@@ -1,6 +1,6 @@
 """Made-up companies with a long history, as the groups that features come in: quick, and long enough to hold months out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,6 @@ from vigie_hub.enclave.months import NEVER, parse_month
 PERIOD = parse_month("2021-04")
 HORIZON = 18
 FEATURES = ("dull", "warning", "noise", "often_missing")
-
-
-@dataclass(frozen=True)
-class Placed(Group):
-    """A group that knows its companies' sectors and départements."""
-
-    sector: npt.NDArray[np.int32]
-    departement: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -83,18 +75,12 @@ class Town:
             "first": first,
             "in_default": np.zeros((len(part), months), np.bool_),
         }
-        nowhere = np.full(len(part), -1, np.int32)
-        places = {
-            "sector": self.sector[part] if placed else nowhere,
-            "departement": self.departement[part] if placed else nowhere,
-        }
-        # What a group holds besides; only those that it has.
-        more = {
-            **places,
-            "period": PERIOD,
-            "candidate_sector": np.full(len(part) * labelled, -1, np.int16),
-            "label": np.full(len(part) * labelled, -1, np.int8),
-        }
-        known = {one.name for one in fields(Group)}
-        base |= {name: value for name, value in more.items() if name in known}
-        return Placed(**{**base, **places}) if placed and "sector" not in known else Group(**base)
+        nowhere = np.full(len(part), -1, np.int16)
+        return Group(
+            **base,
+            period=PERIOD,
+            candidate_sector=np.full(len(part) * labelled, -1, np.int16),
+            label=np.full(len(part) * labelled, -1, np.int8),
+            sector=self.sector[part].astype(np.int16) if placed else nowhere,
+            departement=self.departement[part].astype(np.int16) if placed else nowhere,
+        )

@@ -71,7 +71,7 @@ class TestMember:
         self.asked.append("challenge")
         return secrets.token_bytes(32)
 
-    async def answer_release(self, question: ReleaseQuestion) -> tuple[bytes, bytes]:
+    async def answer_release(self, question: ReleaseQuestion) -> tuple[bytes, bytes, bytes]:
         self.asked.append("release")
         self.questions.append(question)
         self.before_release()
@@ -85,7 +85,7 @@ class TestMember:
         if self.release == "lost":
             raise asyncio.CancelledError
         if self.release == "refused":
-            return self._refusal(order.digest, evidence.digest).raw, b""
+            return self._refusal(order.digest, evidence.digest).raw, b"", b""
         blob = custody.seal_release(
             read(evidence, Evidence).enclave_key, evidence.digest, order.digest, {b"\x01" * 16: b"\x02" * 96}
         )
@@ -94,7 +94,7 @@ class TestMember:
             hashlib.sha256(blob).digest(), None, stamp(utc_now()),
         )  # fmt: skip
         made = self.world.sign(self.name, body)
-        return made.raw, blob if self.release != "other-blob" else blob + b"x"
+        return made.raw, blob if self.release != "other-blob" else blob + b"x", b""
 
     async def evaluate(self, raw: bytes, elements: bytes) -> tuple[bytes, bytes]:
         self.asked.append("evaluate")

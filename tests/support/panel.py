@@ -9,11 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, SIREN, Dataset
-from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect
+from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
+from vigie_hub.enclave.features.sectors import LEAST
 from vigie_hub.enclave.months import parse_month
 
 ACOSS = ("contributions", "debts", "headcount", "payment_plans", "proceedings")
 ALL = catalogue_of(BUILT_IN.values())
+DEMO_CATALOGUE = catalogue_of(BUILT_IN[name] for name in (*ACOSS, "short_time_work", "ratios"))
+"""What the purpose of the demonstration has."""
 
 
 def day(text: str) -> date:
@@ -44,12 +47,13 @@ def group(
     perimeter: Sequence[str] = ACOSS,
     last_training: str | None = None,
     key: str = SIREN,
+    least: int = LEAST,
 ) -> Group:
-    """Compute one group; the last training month is by default 18 before the period."""
+    """Compute one group and put places in sectors; the last training month is by default 18 before the period."""
     month = parse_month(period)
     connection = connect()
     try:
-        return compute(
+        found = compute(
             connection,
             tables,
             perimeter={name: tables[name] for name in perimeter if name in tables},
@@ -60,6 +64,8 @@ def group(
         )
     finally:
         connection.close()
+    place_in_sectors([found], catalogue, least)
+    return found
 
 
 def scored(found: Group, siren: str, catalogue: Catalogue = ALL) -> dict[str, float]:

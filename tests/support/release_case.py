@@ -109,7 +109,7 @@ def own(raw: bytes) -> OwnLot:
     return OwnLot.read(raw, b"")
 
 
-def make_order(lots: Sequence[bytes], *signers: Signer, **changed: Any) -> bytes:
+def make_order(lots: Sequence[bytes], /, *signers: Signer, **changed: Any) -> bytes:
     body = bodies.Order(
         convention=chain().digest, epoch=1, period="2026-01", purpose="early-warning",
         lots=tuple(digest(lot) for lot in lots), states=(), model="train", deadline=stamp(NOW + timedelta(hours=1)),

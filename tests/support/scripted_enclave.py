@@ -13,15 +13,33 @@ from dataclasses import replace
 from pathlib import Path
 
 from vigie import bodies, segment, statement
+from vigie.attestation import binding
 from vigie.authority import ENCLAVE_KEY_NAME
 from vigie.bodies import Evidence, Run, RunResult
 from vigie.clock import stamp, utc_now
+from vigie.convention import SOFTWARE
+from vigie.hardware.bundle import digest_of
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey, generate
 from vigie_hub.enclave import sandbox
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.intake import NO_RELEASE, Task, check_go, read_task
-from vigie_hub.enclave.messages import Begin, Claim, Done, Failed, Fetch, Go, PartnerRelease, Progress, ResultPart
+from vigie_hub.enclave.messages import (
+    Begin,
+    Claim,
+    Done,
+    Failed,
+    Fetch,
+    GivenQuote,
+    Go,
+    PartnerRelease,
+    Progress,
+    ResultPart,
+    WantQuote,
+)
+
+LAYERS: dict[str, str] = {}
+"""State of each layer, once it is sealed."""
 
 
 def main(mode: str, descriptor: int) -> None:
@@ -30,10 +48,14 @@ def main(mode: str, descriptor: int) -> None:
         number = len(list(Path(folder).iterdir()))
         (Path(folder) / f"{number}-{os.getpid()}").touch()
         mode = mode.removeprefix("first-") if number == 0 else "honest"
-    sandbox.apply(sandbox.EARLY)
-    sandbox.apply(sandbox.SEALED)
+    # It runs from the source tree, so that it may read more than an enclave in its root; the rest is the real thing.
+    everything = tuple(map(str, Path("/").iterdir()))
+    box = sandbox.Sandbox(sandbox.NO_NAMESPACES, sandbox.KEEP, channel=descriptor, readable=everything)
+    box.begin()
     with socket.socket(fileno=descriptor) as connection:
-        play(mode, Channel(connection), connection)
+        channel = Channel(connection)
+        LAYERS.update(box.seal())
+        play(mode, channel, connection)
 
 
 def play(mode: str, channel: Channel, connection: socket.socket) -> None:
@@ -43,11 +65,16 @@ def play(mode: str, channel: Channel, connection: socket.socket) -> None:
     if mode == "silent":
         time.sleep(600)
     if mode == "garbage":
-        connection.sendall(secrets.token_bytes(4096))
+        os.write(connection.fileno(), secrets.token_bytes(4096))
         time.sleep(600)
     task = read_task(begin)
     signer = Signer(ENCLAVE_KEY_NAME, secrets.token_bytes(32))
     claim = claimed(task, signer)
+    if claim.platform != SOFTWARE:
+        channel.send(WantQuote(b"\x05" if mode == "short-binding" else binding(claim)))
+        quote = channel.receive()
+        assert isinstance(quote, GivenQuote)
+        claim = replace(claim, quote=b"\x04" * 32 if mode == "other-quote" else digest_of(quote.bundle))
     if mode == "other-measurement":
         claim = replace(claim, measurement=b"\x00" * 32)
     if mode == "other-challenge":
@@ -57,7 +84,7 @@ def play(mode: str, channel: Channel, connection: socket.socket) -> None:
     channel.send(Claim(said.raw))
     leave(mode, "die-after-claim")
     if mode == "refuse":
-        channel.send(Failed("order", "another order", "this one"))
+        channel.send(Failed("order", "an order signed by a hub operator under the current convention", "none"))
         return
     releases = dict.fromkeys(task.partners, NO_RELEASE)
     while not isinstance(message := channel.receive(), Go):
@@ -73,9 +100,9 @@ def work(mode: str, channel: Channel, task: Task, evidence: bytes, releases: dic
         channel.send(Fetch(99, 0, 0))
         time.sleep(600)
     for lot in task.lots:
-        parts = list(channel.fetch(lot.place, 0, len(lot.parts_per_bucket) - 1, lot.parts_per_bucket))
+        parts = channel.fetch(lot.place, 0, len(lot.parts_per_bucket) - 1, lot.parts_per_bucket)
         assert [segment.segment_id(part.content) for part in parts] == list(lot.segment_ids)
-        channel.send(Progress("opening", lot.place + 1, len(task.lots)))
+        channel.send(Progress("features", lot.place + 1, len(task.lots)))
     leave(mode, "die-at-work")
     results = []
     for grant in task.convention.grants_of(task.purpose.name):
@@ -91,7 +118,7 @@ def work(mode: str, channel: Channel, task: Task, evidence: bytes, releases: dic
         releases = dict.fromkeys(releases, "0" * 64)
     run = Run(
         convention=task.chain.digest, evidence=evidence, order=task.order_digest, releases=releases, model=b"\x03" * 32,
-        model_card={}, metrics={}, results=tuple(results), level="A1", created=stamp(utc_now()),
+        model_card={}, metrics={}, results=tuple(results), level="A1" if task.platform == SOFTWARE else "A3", created=stamp(utc_now()),
     )  # fmt: skip
     channel.send(Done(statement.sign_text(bodies.text_for(run), [signer]).raw))
     if mode == "lingers":
@@ -107,8 +134,8 @@ def claimed(task: Task, signer: Signer) -> Evidence:
         challenges=dict(task.challenges),
         measurement=task.measurement,
         policy=sandbox.policy_digest(),
-        platform="software",
-        layers=sandbox.states(),
+        platform=task.platform,  # type: ignore[arg-type]
+        layers=dict(LAYERS),
         host={},
         quote=None,
         created=stamp(utc_now()),

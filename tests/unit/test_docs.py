@@ -74,7 +74,9 @@ def known(verb: str) -> list[str]:
     words = verb.split()
     return (
         words
-        if len(words) < 3 or words[1] in ("member", "convention", "evidence", "audit", "results", "perimeter", "model")
+        if len(words) < 3
+        or words[1]
+        in ("member", "convention", "evidence", "audit", "results", "perimeter", "share", "enclave", "model")
         else words[:2]
     )
 

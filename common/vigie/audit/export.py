@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from vigie import statement as statements
 from vigie.audit.folder import RECEIPTED, Export
 from vigie.errors import BadProof, Malformed, MalformedStatement
+from vigie.hardware.bundle import digest_of
 from vigie.journal.checkpoint import Checkpoint, open_checkpoint
 from vigie.journal.merkle import Frontier, leaf_hash
 from vigie.journal.proof import Receipt, verify_receipt
@@ -33,6 +34,9 @@ class JournalSource(Protocol):
     async def receipt(self, digest: bytes) -> bytes:
         """Return the receipt of a statement."""
 
+    async def quote(self, digest: bytes) -> bytes:
+        """Return the quote bundle that evidence names by that digest."""
+
 
 async def fetch(
     source: JournalSource, log_key: VerifierKey, *, previous: Export | None = None, progress: Progress | None = None
@@ -43,6 +47,7 @@ async def fetch(
     2. Entries up to its size lead to its root; those of the earlier export are not read again but count.
     3. Every lot and perimeter has a receipt that proves it under a checkpoint of the journal. Receipts may be newer than the
        checkpoint: then everything is read on, until nothing is newer.
+    4. Every evidence that names a quote has the bundle of that digest.
 
     Args:
         source: the journal, untrusted.
@@ -52,7 +57,7 @@ async def fetch(
 
     Raises:
         MalformedNote, BadSignature: step 1 or 3, a checkpoint or receipt that is not the journal's.
-        BadProof: steps 1 to 3, another history than the one signed, or than the earlier export's.
+        BadProof: steps 1 to 4, another history than the one signed, or than the earlier export's.
         MalformedStatement: an entry is not a statement.
         Unavailable, Refused: the hub.
     """
@@ -77,7 +82,9 @@ async def fetch(
         newest = await _read_receipts(source, log_key, entries, receipts)
         if newest <= tree.size:
             conventions = tuple(raw for raw in entries if statements.parse(raw).kind == "convention")
-            return Export(checkpoint, tuple(entries), conventions, receipts)
+            # (4)
+            quotes = await _read_quotes(source, entries, previous)
+            return Export(checkpoint, tuple(entries), conventions, receipts, (), quotes)
         wanted = newest
     raise BadProof("The journal gives receipts that are newer than any checkpoint that it shows.")
 
@@ -99,6 +106,21 @@ async def _read_on(
             f"The {tree.size} entries do not lead to the root that the journal signed.",
             hint="with --previous: the journal was rewritten since; keep both and tell the other members",
         )
+
+
+async def _read_quotes(source: JournalSource, entries: list[bytes], previous: Export | None) -> dict[bytes, bytes]:
+    found = dict(previous.quotes) if previous else {}
+    for raw in entries:
+        if not raw.startswith(b"vigie/evidence/v1\n"):
+            continue
+        named = statements.parse(raw).body.get("quote")
+        if not isinstance(named, str) or (digest := bytes.fromhex(named)) in found:
+            continue
+        data = await source.quote(digest)
+        if digest_of(data) != digest:
+            raise BadProof(f"The hub gives another quote than the one that evidence names, {named}.")
+        found[digest] = data
+    return found
 
 
 async def _read_receipts(

@@ -6,6 +6,7 @@
     conventions/000.note …                  the conventions of the journal, oldest first
     entries/000/000000.note …               every entry, a thousand to a folder
     receipts/<statement digest>.tlog-proof  the receipt of every lot and perimeter
+    quotes/<digest>.bundle                  the quote bundle of every evidence that names one
 
 Turning files into values is pure and total: whatever is missing or in excess becomes part of the value, for the audit to
 report. The rule kept on disk: a folder appears whole under its name, or not at all.
@@ -17,8 +18,9 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from vigie.durable import sync_folder
@@ -33,6 +35,7 @@ RECEIPTED: Final = ("lot", "perimeter")
 """Kinds of statements whose receipts an export holds: what a partner deposited."""
 
 _PER_FOLDER: Final = 1000
+_QUOTE: Final = re.compile(r"quotes/([0-9a-f]{64})\.bundle")
 _RECEIPT: Final = re.compile(r"receipts/([0-9a-f]{64})\.tlog-proof")
 
 
@@ -46,6 +49,7 @@ class Export:
         conventions: the convention statements once more, oldest first, so that a person finds them.
         receipts: receipts (tlog-proof) by the digest of the statement that they are for.
         strangers: names of files that do not belong to an export, or stand beyond a gap.
+        quotes: quote bundles by their digest, as evidence names them (hardware.md).
     """
 
     checkpoint: bytes
@@ -53,6 +57,7 @@ class Export:
     conventions: tuple[bytes, ...]
     receipts: Mapping[bytes, bytes]
     strangers: tuple[str, ...] = ()
+    quotes: Mapping[bytes, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def entry_path(index: int) -> str:
@@ -65,6 +70,7 @@ def layout(export: Export) -> dict[str, bytes]:
     files = {entry_path(index): raw for index, raw in enumerate(export.entries)}
     files |= {f"conventions/{number:03d}.note": raw for number, raw in enumerate(export.conventions)}
     files |= {f"receipts/{digest.hex()}.tlog-proof": raw for digest, raw in export.receipts.items()}
+    files |= {f"quotes/{digest.hex()}.bundle": raw for digest, raw in export.quotes.items()}
     files["checkpoint"] = export.checkpoint
     return files
 
@@ -76,7 +82,8 @@ def gather(files: Mapping[str, bytes]) -> Export:
     entries = _in_order(left, entry_path)
     conventions = _in_order(left, lambda number: f"conventions/{number:03d}.note")
     receipts = {bytes.fromhex(match[1]): left.pop(path) for path in list(left) if (match := _RECEIPT.fullmatch(path))}
-    return Export(checkpoint, entries, conventions, receipts, tuple(sorted(left)))
+    quotes = {bytes.fromhex(match[1]): left.pop(path) for path in list(left) if (match := _QUOTE.fullmatch(path))}
+    return Export(checkpoint, entries, conventions, receipts, tuple(sorted(left)), quotes)
 
 
 def read(folder: Path) -> Export:
@@ -109,6 +116,7 @@ def read(folder: Path) -> Export:
         found.conventions,
         found.receipts,
         tuple(sorted((*strangers, *found.strangers))),
+        found.quotes,
     )
 
 

@@ -1,7 +1,7 @@
 """Lots and which of them are current, as every node and the hub must see it (protocol section 5).
 
 A dataset's current lots are its last snapshot and the deltas based on it that no later delta supersedes, for each
-partner and epoch. The journal is walked once, and what was current is kept for every order.
+partner and epoch, less what was withdrawn. The journal is walked once, and what was current is kept for every order.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Final
 
 from vigie.audit.reading import Entry, Journal
 from vigie.audit.report import Findings
-from vigie.bodies import Lot, Order
+from vigie.bodies import Erasure, Lot, Order
 
 LEAST_KEPT: Final = 0.8
 """Share of the snapshot that it replaces below which a snapshot must be confirmed."""
@@ -37,6 +37,12 @@ class Standing:
         _check_delta(entry, kept, findings)
         kept[:] = [other for other in kept if other.body.lot != said.supersedes]
         kept.append(entry)
+
+    def withdraw(self, said: Erasure) -> None:
+        """Let every lot of a member and epoch count for nothing from here on."""
+        for (partner, _), kept in self._current.items():
+            if partner == said.member:
+                kept[:] = [other for other in kept if other.body.epoch != said.epoch]
 
     def current(self, datasets: tuple[str, ...], epoch: int) -> dict[bytes, Entry[Lot]]:
         """Current lots of these datasets and that epoch, by the digest of their statements."""
@@ -68,6 +74,8 @@ def check_lots(journal: Journal, findings: Findings) -> dict[bytes, dict[bytes, 
                 f"{said.partner} sent {said.dataset} for {said.period}: a {said.delivery} of size class {said.rows_class},"
                 f" {said.quality.rejected} of {said.quality.parsed} rows rejected",
             )
+        elif isinstance(entry.body, Erasure) and entry.sound:
+            standing.withdraw(entry.body)
         elif isinstance(entry.body, Order) and entry.convention is not None:
             purpose = entry.convention.purposes.get(entry.body.purpose)
             if purpose is not None:

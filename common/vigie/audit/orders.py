@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from vigie import evidence as evidences
+from vigie.attestation import Proved
 from vigie.audit.reading import Entry, Journal
 from vigie.audit.report import Findings
 from vigie.bodies import Body, Evidence, Lot, Order
@@ -94,7 +95,7 @@ def _check_lots(
             findings.fail(
                 "orders",
                 f"the order names a lot of {lot.body.dataset} by {lot.body.partner}, entry {lot.index}, that was "
-                "superseded, of another epoch or not of its purpose",
+                "superseded, withdrawn, of another epoch or not of its purpose",
                 entry.index,
             )
 
@@ -112,7 +113,7 @@ def check_evidence(journal: Journal, findings: Findings) -> None:
                 )
 
 
-def shortfalls(said: Evidence, convention: Convention, datasets: Iterable[str]) -> list[str]:
+def shortfalls(said: Evidence, convention: Convention, datasets: Iterable[str], hardware: Proved | None) -> list[str]:
     """Return, in words, what keeps an enclave from being good enough to open lots of these datasets."""
     found: list[str] = []
     rule = convention.enclave
@@ -122,7 +123,7 @@ def shortfalls(said: Evidence, convention: Convention, datasets: Iterable[str]) 
         f"an enclave whose layer {layer} is {said.layers.get(layer, 'not named')}"
         for layer in evidences.missing_layers(said, convention)
     )
-    level = evidences.level(said, convention)
+    level = evidences.level(said, convention, hardware)
     for name in sorted(set(datasets)):
         dataset = convention.datasets.get(name)
         wanted = max(rule.minimum_level, dataset.minimum_level if dataset else rule.minimum_level, key=LEVELS.index)

@@ -5,14 +5,15 @@ written. The rule kept: an entry with a fault is reported and then still looked 
 forged signature does not hide the next fault.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from vigie import statement as statements
+from vigie.attestation import Proved, proof
 from vigie.audit.report import Findings
 from vigie.authority import judge
-from vigie.bodies import BODIES, Body, Evidence, Run
+from vigie.bodies import BODIES, Body, Evidence, Joint, Run
 from vigie.body_codec import decode
 from vigie.chain import ConventionChain
 from vigie.convention import Convention
@@ -52,13 +53,16 @@ class Entry(Generic[B_co]):
 class Journal:
     """The entries that could be read, and the conventions among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, quotes: Mapping[bytes, bytes] | None = None) -> None:
+        self.quotes: Mapping[bytes, bytes] = quotes or {}
+        """Quote bundles that came beside the entries, by digest; untrusted."""
         self.entries: list[Entry[Any]] = []
         self.chain: ConventionChain | None = None
         self.places: dict[bytes, int] = {}
         """Place of the first entry with a statement digest."""
         self.kinds: dict[bytes, str] = {}
         self._by_digest: dict[bytes, Entry[Any]] = {}
+        self._proofs: dict[bytes, tuple[Proved | None, str]] = {}
 
     @property
     def agreed(self) -> tuple[Convention, ...]:
@@ -74,15 +78,25 @@ class Journal:
         found = self._by_digest.get(digest)
         return found if found is not None and type(found.body) is cls else None
 
+    def quote(self, claim: Evidence) -> bytes | None:
+        """The quote bundle that evidence names, when it is there."""
+        return None if claim.quote is None else self.quotes.get(claim.quote)
+
+    def proof(self, evidence: "Entry[Evidence]") -> tuple[Proved | None, str]:
+        """What the quote of evidence proves, and why not; verified once for each evidence, at its own time."""
+        if evidence.digest not in self._proofs and evidence.convention is not None:
+            self._proofs[evidence.digest] = proof(evidence.body, evidence.convention, self.quote(evidence.body))
+        return self._proofs.get(evidence.digest, (None, "no convention to judge it by"))
+
     def add(self, entry: Entry[Any]) -> None:
         """Take an entry in."""
         self.entries.append(entry)
         self._by_digest.setdefault(entry.digest, entry)
 
 
-def read_journal(raws: Iterable[bytes], findings: Findings) -> Journal:
+def read_journal(raws: Iterable[bytes], findings: Findings, quotes: Mapping[bytes, bytes] | None = None) -> Journal:
     """Read and judge every entry: the checks ``statements`` and (links and signatures of) ``conventions``."""
-    journal = Journal()
+    journal = Journal(quotes)
     for index, raw in enumerate(raws):
         findings.looked("statements")
         try:
@@ -137,13 +151,14 @@ def _add_statement(journal: Journal, statement: Statement, index: int, findings:
 def _is_sound(
     journal: Journal, chain: ConventionChain, statement: Statement, body: Body, index: int, findings: Findings
 ) -> bool:
-    evidence = None
-    if isinstance(body, Run):
+    evidence, quote = None, None
+    if isinstance(body, Run | Joint):
         found = journal.find(body.evidence, Evidence)
         evidence = found.statement if found else None
+        quote = journal.quote(found.body) if found else None
     try:
         # Orders, evidence and releases had to name the convention that was current where they stand.
-        judge(statement.raw, chain, kind=statement.kind, evidence=evidence, current_only=True)
+        judge(statement.raw, chain, kind=statement.kind, evidence=evidence, quote=quote, current_only=True)
     except Refused as error:
         findings.fail(
             "statements", f"this {statement.kind} is not allowed: expected {error.expected}, found {error.found}", index

@@ -54,15 +54,18 @@ def check_releases(journal: Journal, findings: Findings) -> list[Released]:
 
 def _check_form(release: Released, findings: Findings) -> None:
     said, index = release.entry.body, release.entry.index
-    if release.opened and (said.evidence is None or said.blob is None or said.reason is not None):
+    given = said.blob if said.lots else said.share
+    if release.opened and (said.evidence is None or given is None or said.reason is not None):
         findings.fail("releases", "a release names evidence and a blob of keys, and gives no reason", index)
-    if not release.opened and (said.blob is not None or said.reason is None):
+    if said.share is not None and release.order is not None and release.order.body.model == "train":
+        findings.fail("releases", "a share of the joint key was given for an order that names no model", index)
+    if not release.opened and (said.blob is not None or said.share is not None or said.reason is None):
         findings.fail("releases", "a refusal gives its reason, and has no blob of keys", index)
 
 
 def _check_lots(journal: Journal, release: Released, findings: Findings) -> None:
     said, index = release.entry.body, release.entry.index
-    if not said.lots or len(set(said.lots)) != len(said.lots):
+    if (not said.lots and said.share is None) or len(set(said.lots)) != len(said.lots):
         findings.fail("releases", "a release opens at least one lot, and each once", index)
     lots = [lot for digest in said.lots if (lot := refer(journal, release.entry, digest, Lot, findings)) is not None]
     for lot in lots:
@@ -100,7 +103,9 @@ def _check_enclave(journal: Journal, entry: Entry[Release], evidence: Entry[Evid
             entry.index,
         )
     lots = [lot for digest in said.lots if (lot := journal.find(digest, Lot)) is not None]
-    for sentence in shortfalls(evidence.body, convention, {lot.body.dataset for lot in lots}):
+    for sentence in shortfalls(
+        evidence.body, convention, {lot.body.dataset for lot in lots}, journal.proof(evidence)[0]
+    ):
         findings.fail("releases", f"{said.partner} released to {sentence}", entry.index)
 
 
@@ -108,6 +113,7 @@ def _tell(release: Released, findings: Findings) -> None:
     said = release.entry.body
     if release.opened:
         sentence = f"{said.partner} opened {len(said.lots)} {'lot' if len(said.lots) == 1 else 'lots'}"
+        sentence += " and gave its share of the models' key" if said.share is not None else ""
     else:
         reason = said.reason
         sentence = f"{said.partner} refused to open its lots"

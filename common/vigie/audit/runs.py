@@ -6,6 +6,7 @@ The enclave signed the run, but it is the hub's machine: every claim in it that 
 from collections import defaultdict
 
 from vigie import evidence as evidences
+from vigie.audit.joints import share_givers
 from vigie.audit.orders import refer, shortfalls
 from vigie.audit.reading import Entry, Journal
 from vigie.audit.releases import Released
@@ -30,9 +31,11 @@ def check_runs(journal: Journal, releases: list[Released], findings: Findings) -
         order = refer(journal, entry, said.order, Order, findings)
         evidence = refer(journal, entry, said.evidence, Evidence, findings)
         if evidence is not None:
-            _check_evidence(entry, evidence, findings)
+            _check_evidence(journal, entry, evidence, findings)
             if evidence.convention is not None:
-                limits.update(dict.fromkeys(evidences.limits(evidence.body, evidence.convention)))
+                limits.update(
+                    dict.fromkeys(evidences.limits(evidence.body, evidence.convention, journal.proof(evidence)[0]))
+                )
         opened = _check_claims(journal, entry, order, by_order[said.order], findings)
         if order is not None and entry.convention is not None:
             _check_required(entry, order, entry.convention, opened, findings)
@@ -48,14 +51,14 @@ def check_runs(journal: Journal, releases: list[Released], findings: Findings) -
             findings.fail("order-of-events", f"keys were released after the run, entry {run}", release.entry.index)
 
 
-def _check_evidence(entry: Entry[Run], evidence: Entry[Evidence], findings: Findings) -> None:
+def _check_evidence(journal: Journal, entry: Entry[Run], evidence: Entry[Evidence], findings: Findings) -> None:
     said = entry.body
     if evidence.body.order != said.order:
         findings.fail("runs", "the evidence of this run is for another order", entry.index)
     if evidence.body.convention != said.convention:
         findings.fail("runs", "the run names another convention than its evidence", entry.index)
     if evidence.convention is not None:
-        level = evidences.level(evidence.body, evidence.convention)
+        level = evidences.level(evidence.body, evidence.convention, journal.proof(evidence)[0])
         if level != said.level:
             findings.fail("runs", f"the run says level {said.level}, its evidence gives {level}", entry.index)
 
@@ -68,7 +71,8 @@ def _check_claims(
     if order is not None:
         lots = [lot for digest in order.body.lots if (lot := journal.find(digest, Lot)) is not None]
         partners = {lot.body.partner for lot in lots}
-        for name in sorted(partners ^ set(said.releases)):
+        beside = share_givers(entry.convention, order.body) - partners
+        for name in sorted((partners ^ set(said.releases)) - beside):
             what = "says nothing of" if name in partners else "lists a release of"
             whose = "whose lots its order names" if name in partners else "of whom its order names no lot"
             findings.fail("runs", f"the run {what} {name}, {whose}", entry.index)
@@ -96,7 +100,8 @@ def _check_claims(
         if found.entry.body.evidence not in (None, said.evidence):
             findings.fail("runs", f"the release by {partner} that the run names is for another enclave", entry.index)
         elif found.opened:
-            opened[partner] = found
+            if found.entry.body.lots:
+                opened[partner] = found
         elif any(release.opened for release in of_this):
             findings.fail("runs", f"the run names a refusal by {partner}, which released to this enclave", entry.index)
     return opened
@@ -124,7 +129,9 @@ def _check_opened(
 ) -> None:
     digests = [digest for release in opened.values() for digest in release.entry.body.lots]
     lots = [lot for digest in digests if (lot := journal.find(digest, Lot)) is not None]
-    for sentence in shortfalls(evidence.body, convention, {lot.body.dataset for lot in lots}):
+    for sentence in shortfalls(
+        evidence.body, convention, {lot.body.dataset for lot in lots}, journal.proof(evidence)[0]
+    ):
         findings.fail("runs", f"the run used {sentence}", entry.index)
     if order is not None and not set(digests) <= set(order.body.lots):
         findings.fail("runs", "lots were opened for this run that its order does not name", entry.index)

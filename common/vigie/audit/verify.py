@@ -8,16 +8,20 @@
 6.  Blind evaluations follow their questions, are counted once and stay within the budget.
 7.  Nothing happened before what it rests on.
 8.  Every order, release and run did what protocol sections 7 and 8 let it.
+    Hardware evidence is verified again, at its own time, from the quotes that were archived beside it.
 9.  Every delivery is of a result of its run.
 10. Refusals are shown.
 """
 
 from vigie import statement as statements
+from vigie.audit.erasures import check_erasures
 from vigie.audit.evaluations import check_evaluations
 from vigie.audit.folder import Export
+from vigie.audit.joints import check_joints
 from vigie.audit.lots import check_lots
 from vigie.audit.orders import check_evidence, check_orders
 from vigie.audit.perimeters import check_perimeters
+from vigie.audit.quotes import check_quotes
 from vigie.audit.reading import Journal, read_journal
 from vigie.audit.releases import check_releases
 from vigie.audit.report import Findings, Report
@@ -40,7 +44,7 @@ def verify(export: Export, own_convention: bytes | None = None) -> Report:
     findings = Findings()
     _check_folder(export, findings)
     # (3), and the links of (2)
-    journal = read_journal(export.entries, findings)
+    journal = read_journal(export.entries, findings, export.quotes)
     # (1), (4) and (5)
     origin, root = check_tree(export, journal, findings)
     # (2)
@@ -49,11 +53,14 @@ def verify(export: Export, own_convention: bytes | None = None) -> Report:
     check_evaluations(journal, findings)
     # (7) and (8)
     wanted = check_lots(journal, findings)
+    check_erasures(journal, findings)
     check_perimeters(journal, findings)
     check_orders(journal, wanted, findings)
     check_evidence(journal, findings)
+    check_quotes(journal, findings)
     releases = check_releases(journal, findings)
     check_runs(journal, releases, findings)
+    check_joints(journal, findings)
     # (9)
     check_deliveries(journal, findings)
     # (10)

@@ -1,6 +1,5 @@
 """``vigie member``: a member's keyring and its card, and the words of its seeds on paper."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,9 +10,10 @@ from vigie import durable
 from vigie import words as paper
 from vigie.card import ROLES, parse_card
 from vigie.cli import console
+from vigie.cli.asking import read_words
 from vigie.cli.files import named, read_file
 from vigie.clock import utc_now
-from vigie.errors import ConfigError, InputError, Malformed, Refused
+from vigie.errors import InputError, Malformed
 from vigie.keyring import Keyring
 from vigie.passphrase import read_passphrase
 from vigie.restoring import restore_keyring
@@ -26,8 +26,6 @@ Fd = Annotated[int | None, typer.Option("--passphrase-fd", help="File descriptor
 Cost = Annotated[
     Literal["interactive", "moderate"], typer.Option("--cost", help="How hard the passphrase is to guess.")
 ]
-
-_LONGEST_WORDS = 262_144
 
 
 def register(parent: typer.Typer) -> None:
@@ -140,11 +138,7 @@ def restore_command(
     _refuse_existing(keyring)
     with named(card, "a member's card", "give the card.toml that `vigie member init` wrote"):
         known = parse_card(read_file(card, "a card").decode(errors="replace"))
-    if words_fd is None and not sys.stdin.isatty():
-        raise InputError("there are no words and no terminal to ask for them", hint="use --words-fd")
-    if words_fd is not None and words_fd == passphrase_fd:
-        raise ConfigError("the words and the passphrase come from one file descriptor", hint="give two")
-    shares = _ask_words() if words_fd is None else paper.parse_sheets(_from_descriptor(words_fd))
+    shares = read_words(words_fd, passphrase_fd)
     made = restore_keyring(known, shares, now=utc_now())
     passphrase = read_passphrase(passphrase_fd, f"new passphrase for {KEYRING}: ", confirm=True)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -163,37 +157,3 @@ def _refuse_existing(keyring: Path) -> None:
         raise InputError(
             f"{keyring} exists", hint="a keyring is never replaced: its keys would be lost; choose another folder"
         )
-
-
-def _ask_words() -> list[tuple[str, ...]]:
-    """Ask a person for one share after the other; each is checked before the next, and asked for again when it is wrong."""
-    console.say("type the words of one share, over as many lines as you like; an empty line ends it,")
-    console.say("a second empty line ends the whole; the first four letters of a word are enough")
-    shares: list[tuple[str, ...]] = []
-    while True:
-        place = len(shares) + 1
-        console.say(f"share {place}:")
-        lines = []
-        while line := sys.stdin.readline().strip():
-            lines.append(line)
-        if not lines:
-            return shares
-        try:
-            typed = paper.parse_sheets("\n".join(lines), first=place)
-            for number, words in enumerate(typed, start=place):
-                paper.parse_share(words, number)
-        except (Malformed, Refused) as error:
-            console.explain(error)
-            console.say("type it again:")
-            continue
-        shares += typed
-
-
-def _from_descriptor(fd: int) -> str:
-    try:
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(_LONGEST_WORDS + 1).decode()
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"no words can be read from file descriptor {fd}", hint="open it for reading: command 4<file"
-        ) from error

@@ -4,6 +4,7 @@ Nothing happens that the convention does not name. This package reads one text; 
 judged by :mod:`vigie.chain`.
 """
 
+from vigie.convention.hardware import HARDWARE, SOFTWARE, HardwareRule
 from vigie.convention.model import (
     FREEABLE,
     LEVELS,
@@ -30,10 +31,12 @@ from vigie.convention.reading import parse
 
 __all__ = [
     "FREEABLE",
+    "HARDWARE",
     "LEVELS",
     "OUTPUTS",
     "PLATFORMS",
     "ROLES",
+    "SOFTWARE",
     "TARGETS",
     "Convention",
     "Custodian",
@@ -44,6 +47,7 @@ __all__ = [
     "EnclaveRule",
     "Epoch",
     "Grant",
+    "HardwareRule",
     "Member",
     "PerimeterRule",
     "Purpose",

@@ -6,7 +6,9 @@ Each check is a sentence that a signatory would agree with. Thresholds count org
 from collections.abc import Iterable
 from typing import NoReturn
 
+from vigie.convention.hardware import SOFTWARE
 from vigie.convention.model import Convention, Epoch, Grant, Member, PerimeterRule, Purpose
+from vigie.datasets import BUILT_IN, ColumnType
 from vigie.errors import MalformedConvention, MalformedNote
 
 _KEYS_OF_ROLE = {
@@ -16,6 +18,7 @@ _KEYS_OF_ROLE = {
     "auditor": ("signing", "witness"),
     "hub": ("host", "operator"),
 }
+_MOST_SHARES = 16  # what SLIP-39 can make
 _RESERVED = frozenset({"enclave"})  # the enclave signs as enclave/signing
 
 
@@ -39,6 +42,7 @@ def check(convention: Convention) -> None:
             _refuse("a [[declassification]]", f"purpose {freed.purpose!r} has no output {freed.output!r}")
     _check_epochs(convention)
     _check_thresholds(convention)
+    _check_hardware(convention)
     if convention.perimeter is not None:
         _check_perimeter(convention, convention.perimeter)
 
@@ -113,6 +117,34 @@ def _check_purpose(convention: Convention, purpose: Purpose) -> None:
         _check_partner(convention, member, where, "a required partner or the perimeter")
         if member not in owners:
             _refuse(where, f"{member!r} owns none of the datasets of this purpose")
+    if purpose.label is not None:
+        _check_label(convention, purpose, where, *purpose.label)
+
+
+def _check_label(convention: Convention, purpose: Purpose, where: str, dataset: str, column: str) -> None:
+    """The labels of a declared target are one partner's word, given as a column that is nothing else."""
+    if dataset not in purpose.datasets:
+        _refuse(where, f"the target's dataset {dataset!r} is none of this purpose")
+    rule = convention.datasets[dataset]
+    if dataset in BUILT_IN:
+        _refuse(
+            where,
+            f"the target is a column of the built-in dataset {dataset!r}",
+            hint="declare a dataset for the labels, or name a target that is worked out",
+        )
+    if len(rule.owners) != 1:
+        _refuse(where, f"the target's dataset {dataset!r} has {len(rule.owners)} owners; labels are one partner's word")
+    if rule.definition.grain == "event":
+        _refuse(where, f"the target's dataset {dataset!r} is of events", hint="labels are monthly or yearly")
+    if column not in rule.definition.names:
+        _refuse(where, f"the target's dataset {dataset!r} has no column {column!r}")
+    found = rule.definition.column(column)
+    if found.type not in (ColumnType.INTEGER, ColumnType.BOOLEAN) or not found.nullable:
+        _refuse(
+            where,
+            f"the target {dataset}.{column} is not a column of type integer or boolean that may be empty",
+            hint="rows without a label are those that are scored",
+        )
 
 
 def _check_grant(convention: Convention, grant: Grant) -> None:
@@ -163,6 +195,7 @@ def _check_thresholds(convention: Convention) -> None:
             _refuse(
                 "[custody]", f"'threshold' is {convention.custody.threshold}, of {reach} organisations of custodians"
             )
+    _check_shares(convention)
     for partner in convention.partners():
         reach = len(set(convention.counting_witnesses(partner).values()))
         if convention.witness.release_quorum > reach:
@@ -171,6 +204,45 @@ def _check_thresholds(convention: Convention) -> None:
                 f"'release_quorum' is {convention.witness.release_quorum}, but for {partner} only {reach} count",
                 hint="neither the partner's own organisation nor the hub's counts; name further witnesses",
             )
+
+
+def _check_shares(convention: Convention) -> None:
+    """The joint key of models: its shares are sealed, so that a custodian without a key for that has none."""
+    threshold = convention.custody.threshold
+    able = _organisations(
+        convention,
+        (one.name for one in convention.members.values() if "custodian" in one.roles and one.sealing is not None),
+    )
+    if threshold > len(able):
+        _refuse(
+            "[custody]",
+            f"'threshold' is {threshold}, of {len(able)} organisations of custodians with a key 'sealing'",
+            hint="a share of the model's key is sealed to each custodian: make its card again with this version",
+        )
+    if len(able) > _MOST_SHARES:
+        _refuse("[custody]", f"{len(able)} organisations of custodians, of which {_MOST_SHARES} may hold a share")
+
+
+def _check_hardware(convention: Convention) -> None:
+    rule = convention.enclave
+    named = [one.platform for one in rule.hardware]
+    for platform in rule.platforms:
+        if platform != SOFTWARE and platform not in named:
+            _refuse(
+                "[enclave]",
+                f"'platforms' names {platform}, and no [[enclave.hardware]] says what of it is accepted",
+                hint="say its measurements or registers, or leave the platform out",
+            )
+    seen: set[str] = set()
+    for one in rule.hardware:
+        where = f"[[enclave.hardware]] '{one.name}'"
+        if one.platform not in rule.platforms:
+            _refuse(where, f"'platforms' does not name {one.platform}")
+        if one.name in seen:
+            _refuse(where, "this name is already used above")
+        if one.operator == convention.organisation_of(convention.hub):
+            _refuse(where, "'operator' is the hub's own organisation", hint="name it only where another one operates")
+        seen.add(one.name)
 
 
 def _check_perimeter(convention: Convention, rule: PerimeterRule) -> None:

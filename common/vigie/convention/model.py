@@ -12,6 +12,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Final
 
+from vigie.convention.hardware import HARDWARE, SOFTWARE, HardwareRule
 from vigie.datasets import Dataset
 from vigie.errors import Missing
 from vigie.note import ED25519, VerifierKey
@@ -22,10 +23,11 @@ OUTPUTS: Final = ("score", "level", "topics", "reasons")
 """What a purpose may compute about a company."""
 FREEABLE: Final = ("score", "level", "topics")
 """Outputs that a declassification may free. Reasons show their sources' values, so they never can be."""
-TARGETS: Final = ("failure", "failure-or-default")
+TARGETS: Final = ("failure", "failure-or-default", "default")
+"""Targets that are worked out; any other is a column ``dataset.column`` of a declared dataset."""
 LEVELS: Final = ("A0", "A1", "A2", "A3", "A4")
 """Assurance levels, weakest first (docs/spec/evidence.md)."""
-PLATFORMS: Final = ("software", "tpm", "sev-snp", "tdx", "sgx", "nitro")
+PLATFORMS: Final = (SOFTWARE, *HARDWARE)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ class DatasetRule:
 
 @dataclass(frozen=True)
 class Purpose:
-    """Why and how data is consolidated. ``required``: partners without whom there is no run; ``horizon``: months."""
+    """Why and how data is consolidated. ``required``: partners without whom there is no run; ``horizon``: months.
+
+    ``target`` is one of :data:`TARGETS`, or the 0/1 column ``dataset.column`` of a declared dataset (:attr:`label`).
+    """
 
     name: str
     title: str
@@ -95,6 +100,12 @@ class Purpose:
     target: str
     outputs: tuple[str, ...]
     horizon: int
+
+    @property
+    def label(self) -> tuple[str, str] | None:
+        """Dataset and column of a declared target; None for one that is worked out."""
+        dataset, dot, column = self.target.partition(".")
+        return (dataset, column) if dot else None
 
 
 @dataclass(frozen=True)
@@ -148,12 +159,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class EnclaveRule:
-    """What an enclave must be: approvals by so many organisations, platform, level, layers that must be enforced."""
+    """What an enclave must be: approvals by so many organisations, platform, level, layers that must be enforced.
+
+    ``hardware``: what is accepted of the platforms that are not software.
+    """
 
     approvals: int
     platforms: tuple[str, ...]
     minimum_level: str
     layers: tuple[str, ...]
+    hardware: tuple[HardwareRule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ The rule kept: every key is read once, with its type and range, and an unknown o
 signatory reads in the file is without effect.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
 from vigie import statement
 from vigie.card import check_certificate
+from vigie.convention import hardware
 from vigie.convention.checks import check
 from vigie.convention.model import (
     FREEABLE,
@@ -95,6 +97,7 @@ def parse(text: bytes) -> Convention:
             platforms=enclave.choices("platforms", PLATFORMS, least=1),
             minimum_level=enclave.choice("minimum_level", LEVELS),
             layers=enclave.texts("layers", LAYER),
+            hardware=tuple(map(hardware.read, enclave.tables("hardware"))),
         ),
         witness=WitnessRule(witness.integer("release_quorum", 1, 64)),
         retention=Retention(retention.integer("lots_months", 1, 1200), retention.integer("results_months", 1, 1200)),
@@ -215,10 +218,20 @@ def _purpose(table: Table, name: str) -> Purpose:
         datasets=table.texts("datasets", IDENTIFIER, least=1),
         required=table.texts("required", NAME),
         perimeter=table.text("perimeter", NAME),
-        target=table.choice("target", TARGETS),
+        target=_target(table),
         outputs=table.choices("outputs", OUTPUTS, least=1),
         horizon=table.integer("horizon", 1, 120),
     )
+
+
+def _target(table: Table) -> str:
+    target = table.text("target")
+    if target not in TARGETS and re.fullmatch(rf"{IDENTIFIER}\.{IDENTIFIER}", target) is None:
+        table.refuse(
+            f"'target' is {target[:80]!r}",
+            hint=f"it is one of {', '.join(TARGETS)}, or dataset.column of a dataset that is declared here",
+        )
+    return target
 
 
 def _grant(table: Table, name: str) -> Grant:

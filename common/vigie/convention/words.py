@@ -6,7 +6,8 @@ Every sentence comes from the values, so that the words cannot say something els
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
-from vigie.convention.model import Convention, Grant, Member, PerimeterRule
+from vigie.convention.hardware import HardwareRule
+from vigie.convention.model import Convention, Grant, Member, PerimeterRule, Purpose
 
 Language = Literal["fr", "en"]
 
@@ -49,6 +50,28 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "enclave": (
         "enclave : code approuvé par {approvals} organismes, niveau {level} au moins, plate-forme {platforms}, avec {layers}",
         "enclave: code approved by {approvals} organisations, level {level} or better, platform {platforms}, with {layers}",
+    ),
+    "hardware": (
+        "matériel « {name} » ({platform}) : {images} ; {floor} ; générations refusées : {refused}",
+        "hardware “{name}” ({platform}): {images}; {floor}; refused generations: {refused}",
+    ),
+    "hardware_images": ("{count} image(s) de démarrage acceptée(s)", "{count} accepted launch image(s)"),
+    "hardware_registers": ("registres {names} imposés", "registers {names} prescribed"),
+    "hardware_firmware": ("micrologiciel {floor} au moins", "firmware {floor} or newer"),
+    "hardware_status": ("micrologiciel qu'Intel dit {floor}", "firmware that Intel calls {floor}"),
+    "hardware_keys": ("{count} clef(s) de TPM agréée(s)", "{count} endorsed TPM key(s)"),
+    "hardware_any": ("micrologiciel non vérifiable", "firmware that nobody states"),
+    "hardware_vlek": (
+        "« {name} » : une clef prêtée par AMD à un fournisseur d'informatique en nuage est acceptée",
+        "“{name}”: a key that AMD lent to a cloud provider is accepted",
+    ),
+    "hardware_operator": (
+        "« {name} » : {count} machine(s) exploitée(s) par {operator}, et non par la plate-forme : niveau A4",
+        "“{name}”: {count} machine(s) operated by {operator} and not by the hub: level A4",
+    ),
+    "hardware_machines": (
+        "« {name} » : {count} machine(s) nommée(s) et aucune autre",
+        "“{name}”: {count} named machine(s) and no other",
     ),
     "witness": (
         "remise de clefs seulement si {quorum} autre(s) organisme(s) ont certifié le journal",
@@ -93,6 +116,11 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "reasons": ("motifs", "reasons"),
     "failure": ("défaillance (procédure collective)", "failure (collective proceedings)"),
     "failure-or-default": ("défaillance ou défaut de paiement", "failure or default"),
+    "default": ("défaut de paiement (dette de plus d'un mois de cotisations, trois mois de suite)", "default on debts"),
+    "declared_target": (
+        "la colonne {column} de {dataset}, renseignée par {owner} (1 : l'événement ; vide : entreprise à scorer)",
+        "the column {column} of {dataset}, filled in by {owner} (1: the event; empty: a company to score)",
+    ),
     "partner": ("partenaire", "partner"),
     "custodian": ("dépositaire du pseudonyme", "custodian of the pseudonym"),
     "witness_role": ("témoin du journal", "witness of the journal"),
@@ -165,11 +193,19 @@ class _Words:
                 outputs=self._list(purpose.outputs),
                 horizon=purpose.horizon,
                 perimeter=purpose.perimeter,
-                target=self._list([purpose.target]),
+                target=self._target(convention, purpose),
             )
             yield self._say("sources", datasets=", ".join(purpose.datasets))
             if purpose.required:
                 yield self._say("required", names=", ".join(purpose.required))
+
+    def _target(self, convention: Convention, purpose: Purpose) -> str:
+        if purpose.label is None:
+            return self._list([purpose.target])
+        dataset, column = purpose.label
+        return self._say(
+            "declared_target", dataset=dataset, column=column, owner=", ".join(convention.datasets[dataset].owners)
+        )
 
     def _grants(self, convention: Convention) -> Iterator[str]:
         for grant in convention.grants.values():
@@ -218,6 +254,8 @@ class _Words:
             platforms=", ".join(rule.platforms),
             layers=", ".join(rule.layers) or self._say("none"),
         )
+        for one in rule.hardware:
+            yield from self._hardware(one)
         yield self._say("witness", quorum=convention.witness.release_quorum)
         yield self._say("custody", threshold=convention.custody.threshold)
         yield self._say("retention", lots=convention.retention.lots_months, results=convention.retention.results_months)
@@ -228,6 +266,38 @@ class _Words:
             dominance=self._share(disclosure.dominance),
             rounding=disclosure.rounding,
         )
+
+    def _hardware(self, rule: HardwareRule) -> Iterator[str]:
+        images = [self._say("hardware_images", count=len(rule.measurements))] if rule.measurements else []
+        if rule.registers:
+            images.append(self._say("hardware_registers", names=", ".join(map(str, sorted(rule.registers)))))
+        floors = [
+            f"{generation} {part} {version}"
+            for generation, parts in rule.minimum_tcb.items()
+            for part, version in parts.items()
+        ]
+        if floors:
+            floor = self._say("hardware_firmware", floor=", ".join(floors))
+        elif rule.tcb_statuses:
+            floor = self._say("hardware_status", floor=", ".join(sorted(rule.tcb_statuses)))
+        elif rule.keys:
+            floor = self._say("hardware_keys", count=len(rule.keys))
+        else:
+            floor = self._say("hardware_any")
+        yield self._say(
+            "hardware",
+            name=rule.name,
+            platform=rule.platform,
+            images=", ".join(images),
+            floor=floor,
+            refused=", ".join(sorted(rule.refused_generations)) or self._say("none"),
+        )
+        if rule.vlek:
+            yield self._say("hardware_vlek", name=rule.name)
+        if rule.operator:
+            yield self._say("hardware_operator", name=rule.name, count=len(rule.machines), operator=rule.operator)
+        elif rule.machines:
+            yield self._say("hardware_machines", name=rule.name, count=len(rule.machines))
 
     def _share(self, value: float) -> str:
         percent = f"{value * 100:g}"

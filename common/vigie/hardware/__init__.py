@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from vigie.errors import InputError, Refused
 from vigie.hardware import azure, intel, nitro, snp, tpm
-from vigie.hardware.model import LIMIT, Endorsements, Policy, Verified, malformed
+from vigie.hardware.model import LIMIT, Endorsements, Note, Policy, Verified, malformed
 
-__all__ = ["PLATFORMS", "Endorsements", "Policy", "Verified", "verify"]
+__all__ = ["PLATFORMS", "Endorsements", "Note", "Policy", "Verified", "verify"]
 
 _Verifier: TypeAlias = Callable[[bytes, Endorsements, datetime, Policy], Verified]
 
@@ -72,6 +72,9 @@ def verify(
     if len(evidence) > LIMIT:
         malformed(f"{platform} evidence", f"longer than {LIMIT} bytes")
     found = verifier(evidence, endorsements, at, policy)
+    if policy.measurements is not None and found.measurement not in policy.measurements:
+        accepted = ", ".join(sorted(one.hex() for one in policy.measurements)) or "none"
+        raise Refused("launch measurement", expected=f"one of {accepted}", found=found.measurement.hex())
     if expected_binding is not None:
         wanted = expected_binding.ljust(64, b"\0") if platform in _PADDED else expected_binding
         if found.report_data != wanted:

@@ -20,12 +20,20 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from vigie.errors import Refused
 from vigie.hardware import canonical, intel, snp, tpm
-from vigie.hardware.model import Endorsements, Policy, Reader, Verified, check_registers, malformed
+from vigie.hardware.model import Endorsements, Note, Policy, Reader, Verified, check_registers, malformed
 
 _NAME: Final = "Azure evidence"
 _SNP_REPORT, _SHA256 = 2, 1
 _HARDWARE: Final = 1184
 _KEY_NAME: Final = "HCLAkPub"
+_PARAVISOR: Final = Note(
+    "Microsoft makes the paravisor that holds the vTPM: it is trusted too.",
+    "Microsoft fabrique le paraviseur qui contient le vTPM : il est cru aussi.",
+)
+_CONSOLE: Final = Note(
+    "The machine's console is enabled: whoever controls the Azure account may type on it.",
+    "La console de la machine est ouverte : qui tient le compte Azure peut y écrire.",
+)
 
 
 def split(blob: bytes) -> tuple[bytes, bytes]:
@@ -102,7 +110,7 @@ def verify(platform: str, evidence: bytes, endorsements: Endorsements, at: datet
         notes=(
             *hardware.notes,
             *_notes(claims),
-            "Microsoft makes the paravisor that holds the vTPM: it is trusted too.",
+            _PARAVISOR,
         ),
     )
 
@@ -134,8 +142,8 @@ def _key(claims: bytes) -> rsa.RSAPublicKey:
         malformed(_NAME, "its claims name no attestation key")
 
 
-def _notes(claims: bytes) -> tuple[str, ...]:
+def _notes(claims: bytes) -> tuple[Note, ...]:
     stated = json.loads(claims).get("vm-configuration")
     if isinstance(stated, dict) and stated.get("console-enabled") is False:
         return ()
-    return ("The machine's console is enabled: whoever controls the Azure account may type on it.",)
+    return (_CONSOLE,)

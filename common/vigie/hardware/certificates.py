@@ -1,5 +1,6 @@
 """X.509 chains of the makers: signatures up to a pinned root, validity and revocation at the evidence's own time."""
 
+import functools
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,6 +17,8 @@ from vigie.hardware.model import malformed
 # AMD gives every chip key's certificate the serial number 0, and the library warns at each. The filter is set once, since
 # a filter around each call would not be safe with threads.
 warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
+# A name with a part of the wrong length is told on standard error, with the part itself; whether it is signed is what counts.
+warnings.filterwarnings("ignore", message="Attribute's length must be")
 
 _PEM: Final = b"-----BEGIN CERTIFICATE-----"
 UNREADABLE: Final = (
@@ -139,7 +142,9 @@ def _name(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string()
 
 
+@functools.lru_cache(maxsize=256)
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+    """That one signed the other is true for ever, so it is worked out once; what does not hold is never remembered."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except InvalidSignature as error:

@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Any, Final
 
 import dcap_qvl
+from cryptography import x509
 
 from vigie.errors import Refused
 from vigie.hardware import certificates
 from vigie.hardware import quote as quotes
 from vigie.hardware.model import (
     Endorsements,
+    Note,
     Policy,
     Verified,
     check_registers,
@@ -51,26 +53,41 @@ def verify(platform: str, evidence: bytes, endorsements: Endorsements, at: datet
     if quote.platform != platform:
         raise Refused("platform", expected=platform, found=quote.platform)
     lists = tuple(certificates.load_revocation_list(one) for one in endorsements.revocation_lists)
-    end = quotes.check_signatures(quote, at, lists)
+    chain = quotes.read_chain(quote)
+    end = quotes.check_signatures(quote, at, lists, chain)
     refuse_debug(quote.debug, "the debug attribute")
     if not endorsements.collateral:
         raise Refused("collateral", expected="Intel's collateral, archived with the quote", found="none")
     collateral = _collateral(endorsements.collateral)
-    ends = [_window(collateral, name, at) for name in ("tcb_info", "qe_identity")]
-    ends += [_list_end(collateral, name, at) for name in _LISTS]
+    stated = {name: json.loads(collateral[name]) for name in ("tcb_info", "qe_identity")}
+    ends = [_window(found, name, at) for name, found in stated.items()]
     # The library reads these lists too; judged here as well, a revoked key is refused by that name.
-    lists = tuple(certificates.load_revocation_list(bytes.fromhex(collateral[name])) for name in _LISTS)
-    certificates.check_revocation(quotes.read_chain(quote), at, lists)
-    status, advisories = _appraise(evidence[: quote.length], collateral, at)
-    generation = str(json.loads(collateral["tcb_info"]).get("fmspc", "")).lower()
+    own = {name: certificates.load_revocation_list(bytes.fromhex(collateral[name])) for name in _LISTS}
+    ends += [_list_end(found, name, at) for name, found in own.items()]
+    certificates.check_revocation(chain, at, tuple(own.values()))
+    status, advisories, machine = _appraise(evidence[: quote.length], collateral, at)
+    generation = str(stated["tcb_info"].get("fmspc", "")).lower()
     refuse_generation(generation, policy)
     if status not in policy.tcb_statuses:
         raise Refused("tcb", expected=f"one of {', '.join(sorted(policy.tcb_statuses))}", found=status)
     check_registers(quote.registers, policy)
     first = min([*ends, *([end] if end else [])])
-    notes: tuple[str, ...] = (f"Intel's advisories on this firmware: {', '.join(advisories)}.",) if advisories else ()
+    notes: tuple[Note, ...] = ()
+    if advisories:
+        listed = ", ".join(advisories)
+        notes += (
+            Note(
+                f"Intel's advisories on this firmware: {listed}.",
+                f"Avis de sécurité d'Intel sur ce micrologiciel : {listed}.",
+            ),
+        )
     if status != "UpToDate":
-        notes += (f"Intel says {status} of this firmware, which the policy accepts.",)
+        notes += (
+            Note(
+                f"Intel says {status} of this firmware, which the policy accepts.",
+                f"Intel dit {status} de ce micrologiciel, ce que la règle accepte.",
+            ),
+        )
     return Verified(
         platform=platform,
         measurement=quote.measurement,
@@ -82,6 +99,7 @@ def verify(platform: str, evidence: bytes, endorsements: Endorsements, at: datet
         registers=quote.registers,
         renew_before=first,
         notes=notes + renewal_notes(first, at),
+        machine=machine,
     )
 
 
@@ -104,8 +122,7 @@ def _collateral(data: bytes) -> dict[str, Any]:
     return dict(found)
 
 
-def _window(collateral: dict[str, Any], name: str, at: datetime) -> datetime:
-    stated = json.loads(collateral[name])
+def _window(stated: dict[str, Any], name: str, at: datetime) -> datetime:
     try:
         start, end = (datetime.fromisoformat(stated[key]) for key in ("issueDate", "nextUpdate"))
         inside = start <= at <= end
@@ -114,8 +131,7 @@ def _window(collateral: dict[str, Any], name: str, at: datetime) -> datetime:
     return _inside(inside, name, start, end, at)
 
 
-def _list_end(collateral: dict[str, Any], name: str, at: datetime) -> datetime:
-    found = certificates.load_revocation_list(bytes.fromhex(collateral[name]))
+def _list_end(found: x509.CertificateRevocationList, name: str, at: datetime) -> datetime:
     start, end = found.last_update_utc, found.next_update_utc
     if end is None:
         malformed("Intel collateral", f"{name} does not say when it ends")
@@ -133,13 +149,13 @@ def _inside(inside: bool, name: str, start: datetime, end: datetime, at: datetim
     return end
 
 
-def _appraise(quote: bytes, collateral: dict[str, Any], at: datetime) -> tuple[str, tuple[str, ...]]:
+def _appraise(quote: bytes, collateral: dict[str, Any], at: datetime) -> tuple[str, tuple[str, ...], str]:
     try:
         given = dcap_qvl.QuoteCollateralV3(
             **{name: collateral[name] for name in _TEXTS}, **{name: bytes.fromhex(collateral[name]) for name in _HEX}
         )
         report = dcap_qvl.verify(quote, given, int(at.timestamp()))
-        return str(report.status), tuple(map(str, report.advisory_ids))
+        return str(report.status), tuple(map(str, report.advisory_ids)), bytes(report.ppid).hex()
     except (ValueError, TypeError, OverflowError) as error:
         why = str(error).removeprefix("Verification failed: ")[:200]
         raise Refused("tcb", expected="firmware that Intel's collateral knows", found=why) from error

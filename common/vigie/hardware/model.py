@@ -40,10 +40,13 @@ class Policy:
 
     Attributes:
         refused_generations: processor generations not to be believed (``Milan``, an Intel FMSPC), as published attacks ask.
-        minimum_tcb: per AMD generation, the lowest acceptable version of each part (``{"Milan": {"snp": 8}}``).
+        minimum_tcb: per AMD generation, the lowest acceptable version of each part (``{"Milan": {"snp": 8}}``). Where it
+            names any generation, the others are refused.
         tcb_statuses: Intel's verdicts on firmware that are good enough.
         maximum_vmpl: the least privileged AMD level that may have asked for the report; 0 is the most privileged.
         registers: values that PCRs (TPM, Nitro) or RTMRs (TDX) must have, by index.
+        measurements: launch measurements that are accepted; None when any is, and on TPM, where registers say it.
+        vlek: whether reports signed with a key that AMD lent to a cloud provider are good enough.
     """
 
     refused_generations: frozenset[str] = frozenset()
@@ -51,6 +54,16 @@ class Policy:
     tcb_statuses: frozenset[str] = frozenset({"UpToDate"})
     maximum_vmpl: int = 0
     registers: Mapping[int, bytes] = field(default_factory=lambda: _NOTHING)
+    measurements: frozenset[bytes] | None = None
+    vlek: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence that a person must read with a result, in both languages."""
+
+    en: str
+    fr: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class Verified:
         registers: PCRs or RTMRs that the signature covers, by index.
         renew_before: the first end among the collateral and revocation lists used; none if there were none.
         notes: sentences that a person must read with the result.
+        machine: the one that signed, where its evidence says so: chip identity (SNP), PPID (Intel), instance (Nitro), each
+            as text; empty where it does not.
     """
 
     platform: str
@@ -79,7 +94,8 @@ class Verified:
     signer: str
     registers: Mapping[int, bytes] = field(default_factory=lambda: _NOTHING)
     renew_before: datetime | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    machine: str = ""
 
 
 class Reader:
@@ -169,8 +185,19 @@ def check_registers(found: Mapping[int, bytes], policy: Policy) -> None:
             )
 
 
-def renewal_notes(end: datetime | None, at: datetime) -> tuple[str, ...]:
+def ends_soon(end: datetime | None, at: datetime) -> bool:
+    """Whether collateral that holds at ``at`` ends within :data:`RENEWAL_WARNING`. Its age does not matter."""
+    return end is not None and end - at <= RENEWAL_WARNING
+
+
+def renewal_notes(end: datetime | None, at: datetime) -> tuple[Note, ...]:
     """The warning that collateral ends soon; none when it does not, or when there is none."""
-    if end is None or end - at > RENEWAL_WARNING:
+    if end is None or not ends_soon(end, at):
         return ()
-    return (f"The collateral ends at {end:%Y-%m-%d %H:%M} UTC, {(end - at).days} days after this evidence: renew it.",)
+    day, days = f"{end:%Y-%m-%d %H:%M} UTC", (end - at).days
+    return (
+        Note(
+            f"The collateral ends at {day}, {days} days after this evidence: renew it.",
+            f"Les garanties du fabricant expirent le {day}, {days} jours après cette preuve : il faut les renouveler.",
+        ),
+    )

@@ -14,6 +14,7 @@ from vigie.errors import Refused
 from vigie.hardware import canonical, certificates
 from vigie.hardware.model import (
     Endorsements,
+    Note,
     Policy,
     Verified,
     check_registers,
@@ -29,6 +30,10 @@ _ES384: Final = cbor2.dumps({1: -35})
 _PCR_SIZE: Final = 48
 _GENERATION: Final = "nitro"
 _SKEW: Final = timedelta(minutes=5)
+_AWS: Final = Note(
+    "AWS makes, owns and operates the machine: it is trusted for all of it.",
+    "AWS fabrique, possède et exploite la machine : il est cru pour le tout.",
+)
 
 
 def verify(evidence: bytes, endorsements: Endorsements, at: datetime, policy: Policy) -> Verified:
@@ -63,7 +68,8 @@ def verify(evidence: bytes, endorsements: Endorsements, at: datetime, policy: Po
         signer="Nitro",
         registers=registers,
         renew_before=end,
-        notes=("AWS makes, owns and operates the machine: it is trusted for all of it.", *renewal_notes(end, at)),
+        notes=(_AWS, *renewal_notes(end, at)),
+        machine=document["module_id"].partition("-enc")[0],
     )
 
 
@@ -90,6 +96,7 @@ def _is_document(found: dict[Any, Any]) -> bool:
     return (
         found.get("digest") == "SHA384"
         and type(found.get("timestamp")) is int
+        and isinstance(found.get("module_id"), str)
         and isinstance(found.get("certificate"), bytes)
         and isinstance(bundle, list)
         and 1 <= len(bundle) <= 8

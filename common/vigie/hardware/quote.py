@@ -128,9 +128,18 @@ def parse(data: bytes) -> Quote:
 
 
 def check_signatures(
-    quote: Quote, at: datetime, revocation_lists: tuple[x509.CertificateRevocationList, ...] = ()
+    quote: Quote,
+    at: datetime,
+    revocation_lists: tuple[x509.CertificateRevocationList, ...] = (),
+    chain: tuple[x509.Certificate, ...] = (),
 ) -> datetime | None:
     """Check every signature of a quote up to Intel's root, and the certificates at the quote's own time.
+
+    Args:
+        quote: as :func:`parse` gives it.
+        at: the quote's own time.
+        revocation_lists: of issuers in its chain.
+        chain: what :func:`read_chain` gave for it, when it was read already.
 
     Returns:
         the first end of the revocation lists used.
@@ -140,7 +149,7 @@ def check_signatures(
         BadSignature: a signature or the hash that ties the attestation key to its enclave does not hold.
         Refused: claim ``root``, ``authority``, ``certificate``, ``revocation list``, ``revocation`` or ``debug``.
     """
-    chain = read_chain(quote)
+    chain = chain or read_chain(quote)
     (root,) = pinned("intel-sgx-root.der")
     end = certificates.check_chain(chain, root, at, revocation_lists)
     certificates.verify_ecdsa(

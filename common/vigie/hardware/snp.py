@@ -18,6 +18,7 @@ from vigie.errors import Refused
 from vigie.hardware import certificates
 from vigie.hardware.model import (
     Endorsements,
+    Note,
     Policy,
     Verified,
     malformed,
@@ -50,6 +51,19 @@ _FILES: Final = {
     "Genoa": ("amd-genoa.pem",),
     "Turin": ("amd-turin.pem",),
 }
+
+_MIGRATION: Final = Note(
+    "The guest policy allows a migration agent to move this machine.",
+    "La règle de la machine permet à un agent de la déplacer.",
+)
+_LENT: Final = Note(
+    "Signed by a VLEK: the cloud provider holds the key, and is trusted beside AMD.",
+    "Signé d'une VLEK : le fournisseur d'informatique en nuage tient la clef, et est cru avec AMD.",
+)
+_HIDDEN: Final = Note(
+    "The machine hides the identity of its chip; only its key names it.",
+    "La machine cache l'identité de sa puce ; seule sa clef la nomme.",
+)
 
 
 @dataclass(frozen=True)
@@ -119,17 +133,26 @@ def verify(evidence: bytes, endorsements: Endorsements, at: datetime, policy: Po
     tcb = _check_tcb(report, leaf, generation)
     refuse_debug(bool(report.policy >> _DEBUG_BIT & 1), "bit 19 of the guest policy")
     refuse_generation(generation, policy)
+    if report.signer == "VLEK" and not policy.vlek:
+        raise Refused("signer", expected="a VCEK, the chip's own key", found="a VLEK, lent to a cloud provider")
+    if policy.minimum_tcb and generation not in policy.minimum_tcb:
+        raise Refused("tcb", expected=f"a generation with a floor: {', '.join(policy.minimum_tcb)}", found=generation)
     for part, wanted in policy.minimum_tcb.get(generation, {}).items():
         if tcb.get(part, -1) < wanted:
             raise Refused("tcb", expected=f"{part} {wanted} or newer", found=str(tcb.get(part, "no such part")))
     if report.vmpl > policy.maximum_vmpl:
         raise Refused("vmpl", expected=f"at most {policy.maximum_vmpl}", found=str(report.vmpl))
     if report.policy >> _MIGRATION_BIT & 1:
-        notes += ("The guest policy allows a migration agent to move this machine.",)
+        notes += (_MIGRATION,)
     if report.signer == "VLEK":
-        notes += ("Signed by a VLEK: the cloud provider holds the key, and is trusted beside AMD.",)
+        notes += (_LENT,)
     if end is None:
-        notes += (f"No revocation list of {chain[-1].subject.rfc4514_string()} was given.",)
+        issuer = chain[-1].subject.rfc4514_string()
+        notes += (
+            Note(
+                f"No revocation list of {issuer} was given.", f"Aucune liste de révocation de {issuer} n'était jointe."
+            ),
+        )
     return Verified(
         platform="sev-snp",
         measurement=report.measurement,
@@ -140,6 +163,7 @@ def verify(evidence: bytes, endorsements: Endorsements, at: datetime, policy: Po
         signer=report.signer,
         renew_before=end,
         notes=notes + renewal_notes(end, at),
+        machine=report.chip.hex() if report.signer == "VCEK" and any(report.chip) else "",
     )
 
 
@@ -183,13 +207,13 @@ def _endorsed(
     raise Refused("endorsement", expected=f"a {report.signer} certificate", found="none among the endorsements")
 
 
-def _check_chip(report: Report, leaf: x509.Certificate, generation: str) -> tuple[str, ...]:
+def _check_chip(report: Report, leaf: x509.Certificate, generation: str) -> tuple[Note, ...]:
     if report.version >= 3 and (found := _of_processor(report.family, report.model)) != generation:
         raise Refused("generation", expected=generation, found=found or f"family {report.family:#x}")
     if report.signer == "VLEK":
         return ()
     if not any(report.chip):
-        return ("The machine hides the identity of its chip; only its key names it.",)
+        return (_HIDDEN,)
     chip = _extension(leaf, "4")
     # Turin's identity is shorter than the field that it stands in.
     if not chip or chip.ljust(64, b"\0") != report.chip:

@@ -20,6 +20,7 @@ from vigie.errors import BadSignature, Refused
 from vigie.hardware import canonical
 from vigie.hardware.model import (
     Endorsements,
+    Note,
     Policy,
     Reader,
     Verified,
@@ -38,6 +39,10 @@ _HASHES: Final[Mapping[int, tuple[str, HashAlgorithm]]] = {
 }
 _RSASSA, _RSAPSS, _ECDSA = 0x0014, 0x0016, 0x0018
 _MOST_KEYS: Final = 16
+_NOT_MEMORY: Final = Note(
+    "A TPM says what was started; it does not keep the host's administrator from memory.",
+    "Un TPM dit ce qui a démarré ; il n'écarte pas l'administrateur de la machine de la mémoire.",
+)
 # libtpms, the engine of swtpm: whoever runs the host also holds the keys of such a TPM.
 _SIMULATORS: Final = (0x2019102300163636,)
 
@@ -90,7 +95,7 @@ def verify(evidence: bytes, endorsements: Endorsements, policy: Policy) -> Verif
         generation=generation,
         signer="AK",
         registers=registers,
-        notes=("A TPM says what was started; it does not keep the host's administrator from memory.",),
+        notes=(_NOT_MEMORY,),
     )
 
 

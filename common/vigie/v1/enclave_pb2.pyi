@@ -33,12 +33,19 @@ class Control(_message.Message):
     RELEASE_FIELD_NUMBER: _builtins.int
     GO_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
+    MODEL_GIVEN_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
     FETCH_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    FETCH_MODEL_FIELD_NUMBER: _builtins.int
+    JOINT_MADE_FIELD_NUMBER: _builtins.int
+    MODEL_MADE_FIELD_NUMBER: _builtins.int
+    QUOTE_REQUEST_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Counts up from 0 in each direction; a gap, a repetition or a reordering ends the run."""
     @_builtins.property
@@ -51,6 +58,12 @@ class Control(_message.Message):
     def go(self) -> Global___Go: ...
     @_builtins.property
     def segment(self) -> Global___Segment: ...
+    @_builtins.property
+    def joint(self) -> Global___GivenJoint: ...
+    @_builtins.property
+    def model_given(self) -> Global___ModelPart: ...
+    @_builtins.property
+    def quote(self) -> Global___QuoteBundle: ...
     @_builtins.property
     def claim(self) -> Global___Claim:
         """enclave to host"""
@@ -65,6 +78,14 @@ class Control(_message.Message):
     def done(self) -> Global___Done: ...
     @_builtins.property
     def failed(self) -> Global___Failed: ...
+    @_builtins.property
+    def fetch_model(self) -> Global___FetchModel: ...
+    @_builtins.property
+    def joint_made(self) -> Global___JointMade: ...
+    @_builtins.property
+    def model_made(self) -> Global___ModelPart: ...
+    @_builtins.property
+    def quote_request(self) -> Global___QuoteRequest: ...
     def __init__(
         self,
         *,
@@ -73,18 +94,25 @@ class Control(_message.Message):
         release: Global___Release | None = ...,
         go: Global___Go | None = ...,
         segment: Global___Segment | None = ...,
+        joint: Global___GivenJoint | None = ...,
+        model_given: Global___ModelPart | None = ...,
+        quote: Global___QuoteBundle | None = ...,
         claim: Global___Claim | None = ...,
         fetch: Global___Fetch | None = ...,
         progress: Global___Progress | None = ...,
         part: Global___Part | None = ...,
         done: Global___Done | None = ...,
         failed: Global___Failed | None = ...,
+        fetch_model: Global___FetchModel | None = ...,
+        joint_made: Global___JointMade | None = ...,
+        model_made: Global___ModelPart | None = ...,
+        quote_request: Global___QuoteRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "go", b"go", "message", b"message", "part", b"part", "progress", b"progress", "release", b"release", "segment", b"segment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "fetch_model", b"fetch_model", "go", b"go", "joint", b"joint", "joint_made", b"joint_made", "message", b"message", "model_given", b"model_given", "model_made", b"model_made", "part", b"part", "progress", b"progress", "quote", b"quote", "quote_request", b"quote_request", "release", b"release", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "go", b"go", "message", b"message", "part", b"part", "progress", b"progress", "release", b"release", "segment", b"segment", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "claim", b"claim", "done", b"done", "failed", b"failed", "fetch", b"fetch", "fetch_model", b"fetch_model", "go", b"go", "joint", b"joint", "joint_made", b"joint_made", "message", b"message", "model_given", b"model_given", "model_made", b"model_made", "part", b"part", "progress", b"progress", "quote", b"quote", "quote_request", b"quote_request", "release", b"release", "segment", b"segment", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "release", "go", "segment", "claim", "fetch", "progress", "part", "done", "failed"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "release", "go", "segment", "joint", "model_given", "quote", "claim", "fetch", "progress", "part", "done", "failed", "fetch_model", "joint_made", "model_made", "quote_request"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -121,9 +149,12 @@ class Begin(_message.Message):
     CHALLENGES_FIELD_NUMBER: _builtins.int
     MEASUREMENT_FIELD_NUMBER: _builtins.int
     LOTS_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
     order: _builtins.bytes
     measurement: _builtins.bytes
     """Taken by the launcher from the enclave root; 32 bytes."""
+    platform: _builtins.str
+    """The platform that the host can give a quote of; empty: software."""
     @_builtins.property
     def conventions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The convention and its ancestors, oldest first, as signed statements."""
@@ -144,14 +175,58 @@ class Begin(_message.Message):
         challenges: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         measurement: _builtins.bytes = ...,
         lots: _abc.Iterable[Global___Lot] | None = ...,
+        platform: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "conventions", b"conventions", "lots", b"lots", "measurement", b"measurement", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "conventions", b"conventions", "lots", b"lots", "measurement", b"measurement", "order", b"order", "platform", b"platform"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Begin: _TypeAlias = Begin  # noqa: Y015
+
+@_typing.final
+class QuoteRequest(_message.Message):
+    """Asked for once, before Claim, when Begin named a platform: what the quote must bind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BINDING_FIELD_NUMBER: _builtins.int
+    binding: _builtins.bytes
+    """64 bytes, or 32 where a TPM signs: the hash of the evidence body without its quote (docs/spec/hardware.md)."""
+    def __init__(
+        self,
+        *,
+        binding: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteRequest: _TypeAlias = QuoteRequest  # noqa: Y015
+
+@_typing.final
+class QuoteBundle(_message.Message):
+    """The host's answer: a quote bundle, which the enclave verifies and names by its digest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        bundle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteBundle: _TypeAlias = QuoteBundle  # noqa: Y015
 
 @_typing.final
 class Lot(_message.Message):
@@ -213,19 +288,23 @@ class Release(_message.Message):
     PARTNER_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
     BLOB_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
     partner: _builtins.str
     statement: _builtins.bytes
     blob: _builtins.bytes
+    share: _builtins.bytes
+    """The custodian's share of the joint key, sealed to the enclave, when it gave one."""
     def __init__(
         self,
         *,
         partner: _builtins.str = ...,
         statement: _builtins.bytes = ...,
         blob: _builtins.bytes = ...,
+        share: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "partner", b"partner", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "partner", b"partner", "share", b"share", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,3 +491,139 @@ class Failed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Failed: _TypeAlias = Failed  # noqa: Y015
+
+@_typing.final
+class GivenJoint(_message.Message):
+    """The newest statement about the joint key that the model lies or will lie under; at most one, before Go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    RUN_RECEIPT_FIELD_NUMBER: _builtins.int
+    RUN_EVIDENCE_FIELD_NUMBER: _builtins.int
+    RUN_ORDER_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """The signed `joint` statement, its receipt, and the evidence of the enclave that signed it."""
+    receipt: _builtins.bytes
+    evidence: _builtins.bytes
+    run: _builtins.bytes
+    """Where the order names a model: the run that trained it, its receipt, its evidence and its order."""
+    run_receipt: _builtins.bytes
+    run_evidence: _builtins.bytes
+    run_order: _builtins.bytes
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Approvals of that evidence's measurement."""
+
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+        receipt: _builtins.bytes = ...,
+        evidence: _builtins.bytes = ...,
+        approvals: _abc.Iterable[_builtins.bytes] | None = ...,
+        run: _builtins.bytes = ...,
+        run_receipt: _builtins.bytes = ...,
+        run_evidence: _builtins.bytes = ...,
+        run_order: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "receipt", b"receipt", "run", b"run", "run_evidence", b"run_evidence", "run_order", b"run_order", "run_receipt", b"run_receipt", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GivenJoint: _TypeAlias = GivenJoint  # noqa: Y015
+
+@_typing.final
+class ModelPart(_message.Message):
+    """One sealed part of a model, in order; a bulk frame with the ciphertext follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    size: _builtins.int
+    def __init__(
+        self,
+        *,
+        part: _builtins.int = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelPart: _TypeAlias = ModelPart  # noqa: Y015
+
+@_typing.final
+class FetchModel(_message.Message):
+    """The enclave asks for all sealed parts of the model that the order names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchModel: _TypeAlias = FetchModel  # noqa: Y015
+
+@_typing.final
+class JointMade(_message.Message):
+    """The joint key was drawn, or shared anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SharesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """The signed `joint` statement."""
+    @_builtins.property
+    def shares(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
+        """The sealed share of each custodian that it names."""
+
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+        shares: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shares", b"shares", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointMade: _TypeAlias = JointMade  # noqa: Y015

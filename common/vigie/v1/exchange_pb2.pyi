@@ -214,16 +214,22 @@ class LotsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LOTS_FIELD_NUMBER: _builtins.int
+    ERASURES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___LotRecord]: ...
+    @_builtins.property
+    def erasures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The caller's signed `erasure` statements, oldest first: what it withdrew, for a node that lost its state."""
+
     def __init__(
         self,
         *,
         lots: _abc.Iterable[Global___LotRecord] | None = ...,
+        erasures: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lots", b"lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erasures", b"erasures", "lots", b"lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -677,11 +683,17 @@ class ReleaseRequest(_message.Message):
     ORDER_RECEIPT_FIELD_NUMBER: _builtins.int
     EVIDENCE_RECEIPT_FIELD_NUMBER: _builtins.int
     APPROVALS_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     order: _builtins.bytes
     evidence: _builtins.bytes
     order_receipt: _builtins.bytes
     """Receipts (.tlog-proof) of order and evidence under one cosigned checkpoint."""
     evidence_receipt: _builtins.bytes
+    joint: _builtins.bytes
+    """Where the order names a model: digest of the `joint` statement of whose shares one is wanted."""
+    quote: _builtins.bytes
+    """The quote bundle that the evidence names; empty when it names none."""
     @_builtins.property
     def approvals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed `approval` statements of the evidence's measurement."""
@@ -694,10 +706,12 @@ class ReleaseRequest(_message.Message):
         order_receipt: _builtins.bytes = ...,
         evidence_receipt: _builtins.bytes = ...,
         approvals: _abc.Iterable[_builtins.bytes] | None = ...,
+        joint: _builtins.bytes = ...,
+        quote: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "evidence_receipt", b"evidence_receipt", "order", b"order", "order_receipt", b"order_receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "evidence", b"evidence", "evidence_receipt", b"evidence_receipt", "joint", b"joint", "order", b"order", "order_receipt", b"order_receipt", "quote", b"quote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -709,19 +723,23 @@ class ReleaseAnswer(_message.Message):
 
     STATEMENT_FIELD_NUMBER: _builtins.int
     BLOB_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
     statement: _builtins.bytes
     """Signed `release` statement: released, or refused with its reason."""
     blob: _builtins.bytes
     """The sealed keys, when released."""
+    share: _builtins.bytes
+    """The sealed share of the joint key, when one was given."""
     def __init__(
         self,
         *,
         statement: _builtins.bytes = ...,
         blob: _builtins.bytes = ...,
+        share: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "share", b"share", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -959,6 +977,45 @@ class ConsistencyResponse(_message.Message):
 Global___ConsistencyResponse: _TypeAlias = ConsistencyResponse  # noqa: Y015
 
 @_typing.final
+class QuoteRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    """SHA-256 of the bundle."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteRequest: _TypeAlias = QuoteRequest  # noqa: Y015
+
+@_typing.final
+class QuoteResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        bundle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteResponse: _TypeAlias = QuoteResponse  # noqa: Y015
+
+@_typing.final
 class ListResultsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1057,10 +1114,13 @@ class FetchResultResponse(_message.Message):
         ORDER_FIELD_NUMBER: _builtins.int
         PART_IDS_FIELD_NUMBER: _builtins.int
         LOTS_FIELD_NUMBER: _builtins.int
+        QUOTE_FIELD_NUMBER: _builtins.int
         run: _builtins.bytes
         run_receipt: _builtins.bytes
         evidence: _builtins.bytes
         order: _builtins.bytes
+        quote: _builtins.bytes
+        """The quote bundle that the evidence names; empty when it names none."""
         @_builtins.property
         def part_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
             """Ids of the sealed parts, in order; their RFC 6962 root is the digest in the run."""
@@ -1078,10 +1138,11 @@ class FetchResultResponse(_message.Message):
             order: _builtins.bytes = ...,
             part_ids: _abc.Iterable[_builtins.bytes] | None = ...,
             lots: _abc.Iterable[_builtins.bytes] | None = ...,
+            quote: _builtins.bytes = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "lots", b"lots", "order", b"order", "part_ids", b"part_ids", "run", b"run", "run_receipt", b"run_receipt"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "lots", b"lots", "order", b"order", "part_ids", b"part_ids", "quote", b"quote", "run", b"run", "run_receipt", b"run_receipt"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1421,7 +1482,7 @@ class WatchResponse(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """A stable word: announced, answers, started, evidence, witnessed, released, opened, features, trained, scored, sealed, done, failed."""
+    """A stable word: announced, answers, started, evidence, witnessed, released, shares, opened, features, trained, scored, sealed, done, failed."""
     message: _builtins.str
     """A sentence for the operator, without partner data."""
     done: _builtins.int
@@ -1603,3 +1664,150 @@ class RunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunsResponse: _TypeAlias = RunsResponse  # noqa: Y015
+
+@_typing.final
+class ModelsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelsRequest: _TypeAlias = ModelsRequest  # noqa: Y015
+
+@_typing.final
+class ModelRecord(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    run: _builtins.bytes
+    """The signed run that trained the model."""
+    order: _builtins.bytes
+    """Its signed order."""
+    joint: _builtins.bytes
+    """The newest signed `joint` statement of the key that the model is sealed to."""
+    @_builtins.property
+    def confirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Custodians that confirmed that they keep their share of that statement."""
+
+    def __init__(
+        self,
+        *,
+        run: _builtins.bytes = ...,
+        order: _builtins.bytes = ...,
+        joint: _builtins.bytes = ...,
+        confirmed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "joint", b"joint", "order", b"order", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelRecord: _TypeAlias = ModelRecord  # noqa: Y015
+
+@_typing.final
+class ModelsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRecord]: ...
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[Global___ModelRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelsResponse: _TypeAlias = ModelsResponse  # noqa: Y015
+
+@_typing.final
+class ShareRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINT_FIELD_NUMBER: _builtins.int
+    joint: _builtins.bytes
+    """Digest of the `joint` statement."""
+    def __init__(
+        self,
+        *,
+        joint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareRequest: _TypeAlias = ShareRequest  # noqa: Y015
+
+@_typing.final
+class ShareResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
+    evidence: _builtins.bytes
+    """The evidence of the enclave that signed the `joint` statement."""
+    blob: _builtins.bytes
+    """The caller's sealed share."""
+    def __init__(
+        self,
+        *,
+        evidence: _builtins.bytes = ...,
+        blob: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "evidence", b"evidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareResponse: _TypeAlias = ShareResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmShareRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINT_FIELD_NUMBER: _builtins.int
+    joint: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        joint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmShareRequest: _TypeAlias = ConfirmShareRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmShareResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmShareResponse: _TypeAlias = ConfirmShareResponse  # noqa: Y015

@@ -388,6 +388,11 @@ class JournalStub:
                 request_serializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyRequest.SerializeToString,
                 response_deserializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyResponse.FromString,
                 _registered_method=True)
+        self.Quote = channel.unary_unary(
+                '/vigie.v1.Journal/Quote',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.QuoteRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.QuoteResponse.FromString,
+                _registered_method=True)
 
 
 class JournalServicer:
@@ -429,6 +434,13 @@ class JournalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Quote(self, request, context):
+        """A quote bundle that an evidence entry names by its digest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JournalServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -456,6 +468,11 @@ def add_JournalServicer_to_server(servicer, server):
                     servicer.Consistency,
                     request_deserializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyRequest.FromString,
                     response_serializer=vigie_dot_v1_dot_exchange__pb2.ConsistencyResponse.SerializeToString,
+            ),
+            'Quote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Quote,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.QuoteRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.QuoteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -594,6 +611,33 @@ class Journal:
             '/vigie.v1.Journal/Consistency',
             vigie_dot_v1_dot_exchange__pb2.ConsistencyRequest.SerializeToString,
             vigie_dot_v1_dot_exchange__pb2.ConsistencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Quote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Journal/Quote',
+            vigie_dot_v1_dot_exchange__pb2.QuoteRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.QuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -980,6 +1024,126 @@ class Perimeter:
             _registered_method=True)
 
 
+class CustodyStub:
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md).
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Share = channel.unary_unary(
+                '/vigie.v1.Custody/Share',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.ShareRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.ShareResponse.FromString,
+                _registered_method=True)
+        self.Confirm = channel.unary_unary(
+                '/vigie.v1.Custody/Confirm',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.ConfirmShareRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.ConfirmShareResponse.FromString,
+                _registered_method=True)
+
+
+class CustodyServicer:
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md).
+    """
+
+    def Share(self, request, context):
+        """The calling custodian's own sealed share of one `joint` statement.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Confirm(self, request, context):
+        """The calling custodian has opened its share and keeps it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_CustodyServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Share': grpc.unary_unary_rpc_method_handler(
+                    servicer.Share,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.ShareRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.ShareResponse.SerializeToString,
+            ),
+            'Confirm': grpc.unary_unary_rpc_method_handler(
+                    servicer.Confirm,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.ConfirmShareRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.ConfirmShareResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'vigie.v1.Custody', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('vigie.v1.Custody', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Custody:
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md).
+    """
+
+    @staticmethod
+    def Share(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Custody/Share',
+            vigie_dot_v1_dot_exchange__pb2.ShareRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.ShareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Confirm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Custody/Confirm',
+            vigie_dot_v1_dot_exchange__pb2.ConfirmShareRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.ConfirmShareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class OperatorStub:
     """What a hub operator may do. No call here reads a row.
     """
@@ -1014,6 +1178,11 @@ class OperatorStub:
                 '/vigie.v1.Operator/Runs',
                 request_serializer=vigie_dot_v1_dot_exchange__pb2.RunsRequest.SerializeToString,
                 response_deserializer=vigie_dot_v1_dot_exchange__pb2.RunsResponse.FromString,
+                _registered_method=True)
+        self.Models = channel.unary_unary(
+                '/vigie.v1.Operator/Models',
+                request_serializer=vigie_dot_v1_dot_exchange__pb2.ModelsRequest.SerializeToString,
+                response_deserializer=vigie_dot_v1_dot_exchange__pb2.ModelsResponse.FromString,
                 _registered_method=True)
 
 
@@ -1056,6 +1225,13 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Models(self, request, context):
+        """Models that the hub holds, sealed, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -1083,6 +1259,11 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.Runs,
                     request_deserializer=vigie_dot_v1_dot_exchange__pb2.RunsRequest.FromString,
                     response_serializer=vigie_dot_v1_dot_exchange__pb2.RunsResponse.SerializeToString,
+            ),
+            'Models': grpc.unary_unary_rpc_method_handler(
+                    servicer.Models,
+                    request_deserializer=vigie_dot_v1_dot_exchange__pb2.ModelsRequest.FromString,
+                    response_serializer=vigie_dot_v1_dot_exchange__pb2.ModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1221,6 +1402,33 @@ class Operator:
             '/vigie.v1.Operator/Runs',
             vigie_dot_v1_dot_exchange__pb2.RunsRequest.SerializeToString,
             vigie_dot_v1_dot_exchange__pb2.RunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Models(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigie.v1.Operator/Models',
+            vigie_dot_v1_dot_exchange__pb2.ModelsRequest.SerializeToString,
+            vigie_dot_v1_dot_exchange__pb2.ModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

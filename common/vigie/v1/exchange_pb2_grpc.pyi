@@ -158,6 +158,8 @@ class JournalStub:
     """The receipt of an entry by its statement digest, in the latest checkpoint."""
     Consistency: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ConsistencyRequest, _exchange_pb2.ConsistencyResponse]
     """Proof that the tree of `new_size` extends the tree of `old_size`."""
+    Quote: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.QuoteRequest, _exchange_pb2.QuoteResponse]
+    """A quote bundle that an evidence entry names by its digest."""
 
 @_typing.type_check_only
 class JournalAsyncStub(JournalStub):
@@ -174,6 +176,8 @@ class JournalAsyncStub(JournalStub):
     """The receipt of an entry by its statement digest, in the latest checkpoint."""
     Consistency: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ConsistencyRequest, _exchange_pb2.ConsistencyResponse]  # type: ignore[assignment]
     """Proof that the tree of `new_size` extends the tree of `old_size`."""
+    Quote: _aio.UnaryUnaryMultiCallable[_exchange_pb2.QuoteRequest, _exchange_pb2.QuoteResponse]  # type: ignore[assignment]
+    """A quote bundle that an evidence entry names by its digest."""
 
 class JournalServicer(metaclass=_abc_1.ABCMeta):
     """The journal of the exchange, readable by every member."""
@@ -217,6 +221,14 @@ class JournalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.ConsistencyResponse, _abc.Awaitable[_exchange_pb2.ConsistencyResponse]]:
         """Proof that the tree of `new_size` extends the tree of `old_size`."""
+
+    @_abc_1.abstractmethod
+    def Quote(
+        self,
+        request: _exchange_pb2.QuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.QuoteResponse, _abc.Awaitable[_exchange_pb2.QuoteResponse]]:
+        """A quote bundle that an evidence entry names by its digest."""
 
 def add_JournalServicer_to_server(servicer: JournalServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -348,6 +360,49 @@ class PerimeterServicer(metaclass=_abc_1.ABCMeta):
 
 def add_PerimeterServicer_to_server(servicer: PerimeterServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class CustodyStub:
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md)."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CustodyAsyncStub: ...
+    Share: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ShareRequest, _exchange_pb2.ShareResponse]
+    """The calling custodian's own sealed share of one `joint` statement."""
+    Confirm: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ConfirmShareRequest, _exchange_pb2.ConfirmShareResponse]
+    """The calling custodian has opened its share and keeps it."""
+
+@_typing.type_check_only
+class CustodyAsyncStub(CustodyStub):
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md)."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Share: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ShareRequest, _exchange_pb2.ShareResponse]  # type: ignore[assignment]
+    """The calling custodian's own sealed share of one `joint` statement."""
+    Confirm: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ConfirmShareRequest, _exchange_pb2.ConfirmShareResponse]  # type: ignore[assignment]
+    """The calling custodian has opened its share and keeps it."""
+
+class CustodyServicer(metaclass=_abc_1.ABCMeta):
+    """Shares of the joint key under which models are sealed (docs/spec/joint.md)."""
+
+    @_abc_1.abstractmethod
+    def Share(
+        self,
+        request: _exchange_pb2.ShareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ShareResponse, _abc.Awaitable[_exchange_pb2.ShareResponse]]:
+        """The calling custodian's own sealed share of one `joint` statement."""
+
+    @_abc_1.abstractmethod
+    def Confirm(
+        self,
+        request: _exchange_pb2.ConfirmShareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ConfirmShareResponse, _abc.Awaitable[_exchange_pb2.ConfirmShareResponse]]:
+        """The calling custodian has opened its share and keeps it."""
+
+def add_CustodyServicer_to_server(servicer: CustodyServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class OperatorStub:
     """What a hub operator may do. No call here reads a row."""
 
@@ -365,6 +420,8 @@ class OperatorStub:
     """All committed lots with their statements; current_only keeps the current ones."""
     Runs: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.RunsRequest, _exchange_pb2.RunsResponse]
     """Orders and their runs, oldest first."""
+    Models: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ModelsRequest, _exchange_pb2.ModelsResponse]
+    """Models that the hub holds, sealed, oldest first."""
 
 @_typing.type_check_only
 class OperatorAsyncStub(OperatorStub):
@@ -381,6 +438,8 @@ class OperatorAsyncStub(OperatorStub):
     """All committed lots with their statements; current_only keeps the current ones."""
     Runs: _aio.UnaryUnaryMultiCallable[_exchange_pb2.RunsRequest, _exchange_pb2.RunsResponse]  # type: ignore[assignment]
     """Orders and their runs, oldest first."""
+    Models: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ModelsRequest, _exchange_pb2.ModelsResponse]  # type: ignore[assignment]
+    """Models that the hub holds, sealed, oldest first."""
 
 class OperatorServicer(metaclass=_abc_1.ABCMeta):
     """What a hub operator may do. No call here reads a row."""
@@ -424,5 +483,13 @@ class OperatorServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.RunsResponse, _abc.Awaitable[_exchange_pb2.RunsResponse]]:
         """Orders and their runs, oldest first."""
+
+    @_abc_1.abstractmethod
+    def Models(
+        self,
+        request: _exchange_pb2.ModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.ModelsResponse, _abc.Awaitable[_exchange_pb2.ModelsResponse]]:
+        """Models that the hub holds, sealed, oldest first."""
 
 def add_OperatorServicer_to_server(servicer: OperatorServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

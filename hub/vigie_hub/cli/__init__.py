@@ -7,7 +7,7 @@ import typer
 
 from vigie.cli import console
 
-VERBS: Final = ("init", "serve", "status", "lots", "consolidate", "runs", "model")
+VERBS: Final = ("init", "serve", "status", "lots", "consolidate", "runs", "model", "enclave")
 """Modules of the verbs, in the order in which the help shows them; each has ``register(app)``."""
 
 app = typer.Typer(

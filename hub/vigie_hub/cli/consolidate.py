@@ -19,6 +19,7 @@ from vigie.errors import InputError, Missing, Refused, Unavailable
 from vigie.statement import Statement
 from vigie.v1 import exchange_pb2 as pb
 from vigie_hub.cli.connecting import CALL_SECONDS, Desk, Fd, Folder, Json, with_hub
+from vigie_hub.cli.models import find_model
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smh])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours"}
@@ -33,6 +34,9 @@ def consolidate(
     folder: Folder,
     purpose: Annotated[str, typer.Option("--purpose", help="A purpose of the convention.")],
     period: Annotated[str, typer.Option("--period", help="Month of the scores, YYYY-MM.")],
+    model: Annotated[
+        str, typer.Option("--model", help="Score with this model, by its digest or how that begins; else train anew.")
+    ] = "train",
     deadline: Annotated[
         str, typer.Option("--deadline", help="How long members may take to answer: 90s, 15m, 2h.")
     ] = "15m",
@@ -42,7 +46,11 @@ def consolidate(
     as_json: Json = False,
     passphrase_fd: Fd = None,
 ) -> None:
-    """Order a consolidation over all current lots of a purpose, and follow it until its run is signed."""
+    """Order a consolidation over all current lots of a purpose, and follow it until its run is signed.
+
+    The run trains a model, or scores with one that an earlier run trained; `vigie-hub model list` shows those. Shares of the
+    models' key come from the custodians then, and are made anew when the convention names other ones.
+    """
     match = _DURATION.fullmatch(deadline)
     if match is None:
         raise InputError(f"{deadline!r} is not a duration", hint="for instance 90s, 15m or 2h")
@@ -52,7 +60,7 @@ def consolidate(
     lasting = timedelta(**{_UNIT[match[2]]: int(match[1])})
 
     async def ask(desk: Desk) -> tuple[Statement, pb.WatchResponse]:
-        made = kept or await _order(desk, purpose, period, lasting)
+        made = kept or await _order(desk, purpose, period, lasting, model)
         if order is not None and kept is None:
             # Kept before it is submitted: whatever is cut from here on, the same order is followed.
             await asyncio.to_thread(durable.write_file, order, made.raw)
@@ -68,7 +76,7 @@ def consolidate(
     _show(made, last, as_json=as_json)
 
 
-async def _order(desk: Desk, purpose: str, period: str, lasting: timedelta) -> Statement:
+async def _order(desk: Desk, purpose: str, period: str, lasting: timedelta, model: str) -> Statement:
     convention = desk.chain.current
     if purpose not in convention.purposes:
         raise InputError(f"the convention has no purpose {purpose!r}", hint=f"it has: {', '.join(convention.purposes)}")
@@ -85,7 +93,7 @@ async def _order(desk: Desk, purpose: str, period: str, lasting: timedelta) -> S
         purpose=purpose,
         lots=tuple(lots),
         states=(),
-        model="train",
+        model=await find_model(desk, model) if model != "train" else model,
         deadline=stamp(now + lasting),
         created=stamp(now),
     )
@@ -121,7 +129,7 @@ def _show(order: Statement, last: pb.WatchResponse, *, as_json: bool) -> None:
         console.print_json(
             {
                 "order": order.digest.hex(), "run": entry.digest.hex(), "evidence": run.evidence.hex(), "level": run.level,
-                "releases": dict(run.releases), "metrics": dict(run.metrics),
+                "model": run.model.hex(), "shares": dict(run.shares), "releases": dict(run.releases), "metrics": dict(run.metrics),
                 "results": [{"grant": item.grant, "recipient": item.recipient, "parts": item.parts} for item in run.results],
             }
         )  # fmt: skip
@@ -131,4 +139,7 @@ def _show(order: Statement, last: pb.WatchResponse, *, as_json: bool) -> None:
         ["grant", "recipient", "parts"],
         [[item.grant, item.recipient, str(item.parts)] for item in run.results],
     )
+    console.say(f"model {run.model.hex()}")
+    if wrong := sorted(name for name, said in run.shares.items() if said == "wrong"):
+        console.say(f"the share of {', '.join(wrong)} was wrong and was left out: restore it from paper there")
     console.show(entry.digest.hex())

@@ -9,10 +9,13 @@ from vigie import durable, statement
 from vigie.cli import console
 from vigie.errors import InputError, Missing
 from vigie.v1 import exchange_pb2 as pb
+from vigie_hub.cli import models
 from vigie_hub.cli.connecting import CALL_SECONDS, Desk, Fd, Folder, Json, with_hub
 from vigie_hub.quality import Judged, figures, page
 
-verbs = typer.Typer(help="Models: the published figures of the runs, in words and as a page.", no_args_is_help=True)
+verbs = typer.Typer(
+    help="Models: which there are, sealed, and the published figures of their runs.", no_args_is_help=True
+)
 
 RunChoice = Annotated[str | None, typer.Option("--run", help="Beginning of the run's digest; else the newest run.")]
 OrderChoice = Annotated[str | None, typer.Option("--order", help="Beginning of the order's digest.")]
@@ -24,12 +27,8 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the page.")]
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
+    models.register(verbs)
     app.add_typer(verbs, name="model")
-
-
-@verbs.callback()
-def _verbs() -> None:
-    """Keep ``evaluate`` a word of its own while it is the only verb."""
 
 
 @verbs.command("evaluate")

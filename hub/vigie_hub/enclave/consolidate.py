@@ -1,9 +1,10 @@
 """The consolidation: bucket group by bucket group from sealed segments to features, then one training.
 
-No decrypted table outlives its group of buckets; what stays is the matrix of features.  Groups hold about
+No decrypted table outlives its group of buckets, and its memory is overwritten; what stays is the matrix of features.  Groups hold about
 :data:`GROUP_COMPANIES` companies, by the classes that the lots declare.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vigie.errors import Refused
+from vigie.wiping import wipe_table
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.features import PERIMETER, Catalogue, catalogue_of, compute, connect
+from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
 from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
-from vigie_hub.enclave.model.target import SOURCES
+from vigie_hub.enclave.model.target import SOURCES, declared
 from vigie_hub.enclave.months import parse_month
 from vigie_hub.enclave.reading import LotRows, by_dataset, known_companies, merge, read_lot
 
@@ -48,8 +50,8 @@ class Consolidation:
     present: Mapping[str, frozenset[str]]
 
 
-def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Consolidation:
-    """Open, join, compute features, train and score.
+def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model: bytes | None = None) -> Consolidation:
+    """Open, join, compute features, train – or take the ``model`` that was trained before – and score.
 
     Raises:
         Refused: claim ``perimeter``, ``segment``, ``rows`` or ``training``.
@@ -62,40 +64,58 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell) -> Con
         )
     _check_listed(task, lots)
     convention = task.convention
-    catalogue = catalogue_of(convention.datasets[name].definition for name in task.purpose.datasets)
+    catalogue = catalogue_of(
+        (convention.datasets[name].definition for name in task.purpose.datasets), task.purpose.target
+    )
     builder = PanelBuilder(target=task.purpose.target, horizon=task.purpose.horizon, period=task.period)
     last_training = last_labelled(task, lots)
     partners = sorted({lot.body.partner for lot in lots})
     known: dict[str, list[npt.NDArray[np.bool_]]] = {partner: [] for partner in partners}
+    # A place in a sector depends on every company, so all groups are computed before the first is taken.
+    made: deque[Group] = deque()
     connection = connect()
     try:
         for first, last in groups([lot.body.companies_class for lot in lots], convention.buckets):
-            rows = [
-                read_lot(channel, lot, opened.keys[lot.place], convention.id, convention.buckets, first, last)
-                for lot in lots
-            ]
-            tables = {name: merge(connection, found) for name, found in by_dataset(rows).items()}
-            own = [one for one in rows if one.lot.body.partner == task.purpose.perimeter]
-            perimeter = {name: merge(connection, found) for name, found in by_dataset(own).items()}
-            group = compute(
-                connection,
-                tables,
-                perimeter=perimeter,
-                catalogue=catalogue,
-                period=task.period,
-                last_training=last_training,
-            )
-            builder.add(group)
-            for partner in partners:
-                known[partner].append(_known(rows, partner, group.scored_keys))
-            del rows, own, tables, perimeter
+            clear: list[pa.Table] = []
+            try:
+                rows: list[LotRows] = []
+                for lot in lots:
+                    key = opened.keys[lot.place]
+                    rows.append(read_lot(channel, lot, key, convention.id, convention.buckets, first, last))
+                    clear.append(rows[-1].rows)
+                    del key
+                tables = {name: merge(connection, found) for name, found in by_dataset(rows).items()}
+                clear += tables.values()
+                own = [one for one in rows if one.lot.body.partner == task.purpose.perimeter]
+                perimeter = {name: merge(connection, found) for name, found in by_dataset(own).items()}
+                clear += perimeter.values()
+                group = compute(
+                    connection,
+                    tables,
+                    perimeter=perimeter,
+                    catalogue=catalogue,
+                    period=task.period,
+                    last_training=last_training,
+                )
+                made.append(group)
+                for partner in partners:
+                    known[partner].append(_known(rows, partner, group.scored_keys))
+                del rows, own, tables, perimeter, group
+            finally:
+                # Whatever came of it: features are copies, and nothing else may look at these rows again.
+                for table in clear:
+                    wipe_table(table)
             tell("features", last + 1, convention.buckets)
     finally:
         connection.close()
+        opened.keys.clear()  # every lot has been read; training needs no key
+    place_in_sectors(made, catalogue)
+    while made:
+        builder.add(made.popleft())
     panel = builder.build()
     if not len(panel.keys) and PERIMETER in _present(lots):
         raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")
-    scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total))
+    scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total), model=model)
     return Consolidation(
         scores,
         panel,
@@ -119,7 +139,12 @@ def groups(companies: Sequence[int], buckets: int) -> Iterator[tuple[int, int]]:
 
 
 def last_labelled(task: Task, lots: list[NamedLot]) -> int:
-    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes."""
+    """Last month whose whole horizon was observed: by the order's period and by the lots that tell outcomes.
+
+    A declared target is observed when its label is given, so the period itself is the last month.
+    """
+    if declared(task.purpose.target):
+        return task.period
     telling = {source.partition(".")[0] for source in SOURCES.get(task.purpose.target, ())}
     newest: dict[str, int] = {}
     for lot in lots:

@@ -16,13 +16,13 @@ Everything here came through the host, which is treated as hostile.  The order o
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from vigie.authority import judge
 from vigie.bodies import Lot, Order, Release
 from vigie.chain import ConventionChain
-from vigie.convention import Convention, Purpose
+from vigie.convention import SOFTWARE, Convention, Purpose
 from vigie.custody import open_release
 from vigie.datasets import Dataset
 from vigie.errors import Refused, VigieError
@@ -30,6 +30,7 @@ from vigie.journal.proof import Receipt, verify_receipt
 from vigie.sealing import SealingPrivateKey
 from vigie.segment import segment_root
 from vigie.statement import Statement
+from vigie.wiping import let_go, wipe
 from vigie_hub.enclave.messages import Begin, GivenLot, Go, PartnerRelease
 from vigie_hub.enclave.months import parse_month
 from vigie_hub.enclave.stopping import rule
@@ -72,6 +73,7 @@ class Task:
         lots: in the order's order.
         challenges: the members' challenges, for the evidence.
         measurement: the launcher's word, for the evidence.
+        platform: the one that the host can give a quote of; ``software`` when it can give none.
     """
 
     chain: ConventionChain
@@ -82,6 +84,7 @@ class Task:
     lots: tuple[NamedLot, ...]
     challenges: Mapping[str, bytes]
     measurement: bytes
+    platform: str = SOFTWARE
 
     @property
     def convention(self) -> Convention:
@@ -99,14 +102,23 @@ class Opened:
     """The answers of the partners.
 
     Attributes:
-        keys: private key of each lot that may be opened, by the lot's place.
+        keys: private key of each lot that may be opened, by the lot's place; emptied once all lots have been read.
         releases: for each partner of the order, the digest of its release or refusal in hexadecimal, or ``none``.
         missing: partners whose lots stay closed, sorted.
+        places: places of the lots that were opened, which stay when ``keys`` is emptied.
     """
 
-    keys: Mapping[int, SealingPrivateKey]
+    keys: dict[int, SealingPrivateKey]
     releases: Mapping[str, str]
     missing: tuple[str, ...]
+    places: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", frozenset(self.keys))
+
+    def sound(self, answer: PartnerRelease) -> bool:
+        """Whether an answer was taken as its member's; there is one of each."""
+        return self.releases.get(answer.partner, NO_RELEASE) != NO_RELEASE
 
 
 def read_task(begin: Begin) -> Task:
@@ -144,6 +156,7 @@ def read_task(begin: Begin) -> Task:
         lots,
         dict(begin.challenges),
         begin.measurement,
+        begin.platform,
     )
 
 
@@ -156,11 +169,21 @@ def check_go(task: Task, go: Go, claimed: Statement) -> Statement:
     with rule("evidence", "the evidence that was claimed, with the host's signature"):
         judged = judge(go.evidence, task.chain, kind="evidence", current_only=True)
     if judged.statement.digest != claimed.digest:
-        raise Refused("evidence", expected=claimed.digest.hex(), found=judged.statement.digest.hex())
+        raise Refused(
+            "evidence",
+            expected="the evidence that was claimed, with the host's signature",
+            found="the evidence of another enclave",
+        )
     return judged.statement
 
 
-def open_releases(task: Task, answers: Sequence[PartnerRelease], evidence: bytes, private: SealingPrivateKey) -> Opened:
+def open_releases(
+    task: Task,
+    answers: Sequence[PartnerRelease],
+    evidence: bytes,
+    private: SealingPrivateKey,
+    custodians: Sequence[str] = (),
+) -> Opened:
     """Judge the partners' answers and take the keys out of them: steps 6 and 7.
 
     A release that fails is that partner's failing and not the run's: the partner is missing (docs/spec/release.md).
@@ -170,29 +193,30 @@ def open_releases(task: Task, answers: Sequence[PartnerRelease], evidence: bytes
         answers: as given by the host, at most one for each partner.
         evidence: digest of this enclave's evidence.
         private: this enclave's sealing key.
+        custodians: who may answer beside the partners, to give a share of the joint key.
 
     Raises:
-        Refused: claim ``release``: two answers of a partner, or one of somebody else; or claim ``required``.
+        Refused: claim ``release``: two answers of a member, or one of somebody else; or claim ``required``.
     """
     partners = task.partners
-    releases = dict.fromkeys(partners, NO_RELEASE)
+    releases = dict.fromkeys(sorted({*partners, *custodians}), NO_RELEASE)
     keys: dict[int, SealingPrivateKey] = {}
     missing = set(partners)
     answered: set[str] = set()
     for answer in answers:
-        if answer.partner not in partners or answer.partner in answered:
-            raise Refused("release", expected="one answer of each partner of the order", found="another one")
+        if answer.partner not in releases or answer.partner in answered:
+            raise Refused("release", expected="one answer of each member that the order asks", found="another one")
         answered.add(answer.partner)
         try:
             judged = judge(answer.statement, task.chain, kind="release", current_only=True)
             body: Release = judged.body
             _check_answer(task, answer, body, evidence)
             releases[answer.partner] = judged.statement.digest.hex()
-            if body.decision == "released":
+            if body.decision == "released" and answer.partner in missing:
                 keys |= _keys(task, answer, body, evidence, private)
                 missing.remove(answer.partner)
-        except VigieError:
-            continue
+        except VigieError as error:
+            let_go(error)
     for partner in task.purpose.required:
         if partner not in partners or partner in missing:
             raise Refused("required", expected=f"a sound release by {partner}", found="none")
@@ -207,7 +231,7 @@ def _read_lot(
         judged = judge(given.statement, chain, kind="lot")
         body: Lot = judged.body
     if judged.statement.digest != digest:
-        raise Refused("lots", expected=f"the lot {digest.hex()}", found=judged.statement.digest.hex())
+        raise Refused("lots", expected=f"the lot that the order names at place {place}", found="another lot")
     with rule("lot", "a receipt that proves the lot's entry in the journal"):
         verify_receipt(Receipt.parse(given.receipt), judged.statement.raw, convention.log_key())
     # The lot may name an older convention: it must still be allowed today.
@@ -217,7 +241,9 @@ def _read_lot(
     found = (body.epoch, body.schema)
     if found != (order.epoch, definition.schema):
         raise Refused(
-            "lot", expected=f"epoch {order.epoch}, schema {definition.schema}", found=f"{found[0]}, {found[1]}"
+            "lot",
+            expected=f"epoch {order.epoch}, schema {definition.schema}",
+            found=f"epoch {found[0]}, schema {found[1]}",
         )
     counts = given.parts_per_bucket
     if len(counts) != convention.buckets or min(counts) < 1 or sum(counts) != len(given.segment_ids):
@@ -246,7 +272,7 @@ def _check_answer(task: Task, answer: PartnerRelease, body: Release, evidence: b
     if (body.partner, body.order) != (answer.partner, task.order_digest):
         raise Refused("release", expected=f"an answer of {answer.partner} to this order", found="to another one")
     if body.evidence != evidence and (body.decision == "released" or body.evidence is not None):
-        raise Refused("release", expected=f"an answer to the evidence {evidence.hex()}", found="to another one")
+        raise Refused("release", expected="an answer to this enclave's evidence", found="to another one")
     if body.decision == "released" and set(body.lots) != own:
         raise Refused("release", expected=f"all lots of {answer.partner} that the order names", found="other lots")
 
@@ -259,10 +285,14 @@ def _keys(
     seeds = open_release(private, evidence, task.order_digest, answer.blob)
     lots = [lot for lot in task.lots if lot.body.partner == answer.partner]
     if set(seeds) != {lot.body.lot for lot in lots}:
+        wipe(*seeds.values())
         raise Refused(
             "release", expected="the keys of the lots that the order names, and no others", found="other keys"
         )
-    keys = {lot.place: SealingPrivateKey.from_seed(seeds[lot.body.lot]) for lot in lots}
+    try:
+        keys = {lot.place: SealingPrivateKey.from_seed(seeds[lot.body.lot]) for lot in lots}
+    finally:
+        wipe(*seeds.values())
     for lot in lots:
         if keys[lot.place].public != lot.body.lot_key:
             raise Refused(

@@ -16,22 +16,41 @@ class GivenLot:
 
 @dataclass(frozen=True)
 class Begin:
-    """First message to the enclave: what it needs to say what it is."""
+    """First message to the enclave: what it needs to say what it is. ``platform``: of which the host can give a quote."""
 
     conventions: tuple[bytes, ...]
     order: bytes
     challenges: Mapping[str, bytes]
     measurement: bytes
     lots: tuple[GivenLot, ...]
+    platform: str = "software"
 
 
 @dataclass(frozen=True)
 class PartnerRelease:
-    """One partner's answer: its signed release, and the sealed keys when it released."""
+    """One member's answer: its signed release, the sealed keys when it released, the sealed share when it gave one."""
 
     partner: str
     statement: bytes
     blob: bytes
+    share: bytes = b""
+
+
+@dataclass(frozen=True)
+class GivenJoint:
+    """The newest statement about the joint key, and what it rests on; nothing about it is believed yet.
+
+    The ``run…`` fields are those of the run that trained the model which the order names; empty when it names none.
+    """
+
+    statement: bytes
+    receipt: bytes
+    evidence: bytes
+    approvals: tuple[bytes, ...]
+    run: bytes
+    run_receipt: bytes
+    run_evidence: bytes
+    run_order: bytes
 
 
 @dataclass(frozen=True)
@@ -42,16 +61,31 @@ class Go:
 
 
 @dataclass(frozen=True)
+class GivenQuote:
+    """The quote bundle that was asked for."""
+
+    bundle: bytes
+
+
+@dataclass(frozen=True)
 class SealedPart:
-    """One sealed segment of a lot, in answer to a fetch."""
+    """One sealed segment of a lot, in answer to a fetch; a view of its content is good until the next part comes."""
 
     lot: int
     bucket: int
     part: int
+    content: bytes | memoryview
+
+
+@dataclass(frozen=True)
+class GivenModelPart:
+    """One sealed part of the model that the order names, in answer to a fetch."""
+
+    part: int
     content: bytes
 
 
-FromHost = Begin | PartnerRelease | Go | SealedPart
+FromHost = Begin | PartnerRelease | GivenJoint | Go | GivenQuote | SealedPart | GivenModelPart
 
 
 @dataclass(frozen=True)
@@ -59,6 +93,13 @@ class Claim:
     """The evidence statement with the enclave's own signature."""
 
     statement: bytes
+
+
+@dataclass(frozen=True)
+class WantQuote:
+    """Ask for a quote that binds these bytes."""
+
+    binding: bytes
 
 
 @dataclass(frozen=True)
@@ -89,6 +130,27 @@ class ResultPart:
 
 
 @dataclass(frozen=True)
+class FetchModel:
+    """Ask for all sealed parts of the model that the order names."""
+
+
+@dataclass(frozen=True)
+class JointMade:
+    """The joint key was drawn or shared anew: the signed statement, and each custodian's sealed share."""
+
+    statement: bytes
+    shares: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """One sealed part of the model that was trained."""
+
+    part: int
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Done:
     """The signed run; the enclave exits after it."""
 
@@ -104,4 +166,4 @@ class Failed:
     found: str
 
 
-ToHost = Claim | Fetch | Progress | ResultPart | Done | Failed
+ToHost = Claim | WantQuote | Fetch | FetchModel | Progress | ResultPart | JointMade | ModelPart | Done | Failed

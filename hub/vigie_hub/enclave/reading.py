@@ -20,6 +20,7 @@ from vigie.datasets import PSEUDONYM, PSEUDONYM_BYTES, ColumnType, Dataset
 from vigie.errors import Refused
 from vigie.sealing import SealingPrivateKey, segment_info
 from vigie.segment import read, segment_id
+from vigie.wiping import wipe, wipe_table
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.intake import NamedLot
 from vigie_hub.enclave.stopping import rule
@@ -51,19 +52,27 @@ def read_lot(
     offsets = np.concatenate(([0], np.cumsum(lot.parts_per_bucket)))
     schema = lot.definition.wire_schema()
     tables: list[pa.Table] = []
-    for sealed in channel.fetch(lot.place, first, last, lot.parts_per_bucket):
-        if segment_id(sealed.content) != lot.segment_ids[int(offsets[sealed.bucket]) + sealed.part]:
-            raise Refused("segment", expected="the segment that the partner signed for", found="other bytes")
-        info = segment_info(convention_id, lot.body.lot, sealed.bucket, sealed.part)
-        with rule("segment", "a segment that opens at its place"):
-            plain = key.open(info, sealed.content)
-        with rule("rows", f"{_FORM}, {lot.body.dataset}"):
-            table = read(plain, schema)
-        _check_bucket(table, sealed.bucket, buckets, lot.body.dataset)
-        tables.append(table)
-    rows = pa.concat_tables(tables)
-    check_rows(rows, lot.definition)
-    return LotRows(lot, rows)
+    try:
+        for sealed in channel.fetch(lot.place, first, last, lot.parts_per_bucket):
+            if segment_id(sealed.content) != lot.segment_ids[int(offsets[sealed.bucket]) + sealed.part]:
+                raise Refused("segment", expected="the segment that the partner signed for", found="other bytes")
+            info = segment_info(convention_id, lot.body.lot, sealed.bucket, sealed.part)
+            with rule("segment", "a segment that opens at its place"):
+                plain = key.open(info, sealed.content)
+            try:
+                with rule("rows", f"{_FORM}, {lot.body.dataset}"):
+                    table = read(plain, schema)
+            finally:
+                wipe(plain)
+            tables.append(table)
+            _check_bucket(table, sealed.bucket, buckets, lot.body.dataset)
+        rows = pa.concat_tables(tables)
+        check_rows(rows, lot.definition)
+        return LotRows(lot, rows)
+    except BaseException:
+        for one in tables:
+            wipe_table(one)
+        raise
 
 
 def check_rows(rows: pa.Table, definition: Dataset) -> None:

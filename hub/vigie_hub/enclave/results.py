@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from vigie import result
+from vigie.attestation import Proved
 from vigie.bodies import Evidence, RunResult
 from vigie.convention import Grant
 from vigie.errors import Refused
 from vigie.evidence import level, limits
 from vigie.sealing import result_info, seal
 from vigie.segment import segment_id, segment_root
+from vigie.wiping import wipe
 from vigie_hub.enclave.authorise import entitlement, rows_of, table_of
 from vigie_hub.enclave.consolidate import Consolidation
 from vigie_hub.enclave.disclosure import disclosed
@@ -61,7 +63,13 @@ class SealedResult:
 
 
 def seal_result(
-    task: Task, opened: Opened, found: Consolidation, grant: Grant, evidence: bytes, claim: Evidence
+    task: Task,
+    opened: Opened,
+    found: Consolidation,
+    grant: Grant,
+    evidence: bytes,
+    claim: Evidence,
+    hardware: Proved | None = None,
 ) -> SealedResult:
     """Cut, fill and seal the result of one grant.
 
@@ -72,6 +80,7 @@ def seal_result(
         grant: one of the purpose's.
         evidence: digest of the evidence.
         claim: what it says.
+        hardware: what its quote proves, when it names one.
 
     Raises:
         Refused: claim ``recipient``: it has no key to seal to.
@@ -91,8 +100,8 @@ def seal_result(
         "period": task.order.period,
         "order": task.order_digest.hex(),
         "evidence": evidence.hex(),
-        "level": level(claim, task.convention),
-        "limits": list(limits(claim, task.convention, language="fr")),
+        "level": level(claim, task.convention, hardware),
+        "limits": list(limits(claim, task.convention, hardware, language="fr")),
         "withheld": {column: list(labels) for column, labels in entitled.withheld.items()},
         "missing_partners": list(opened.missing),
         "freshness": freshness(task, opened),
@@ -101,10 +110,13 @@ def seal_result(
         "notice_en": _SCORE_EN[calibrated] + _NOTICE_EN,
     }
     plain = result.encode(table, about)
-    parts = tuple(
-        seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
-        for number, part in enumerate(plain)
-    )
+    try:
+        parts = tuple(
+            seal(recipient.sealing, result_info(task.order_digest, evidence, grant.name, number), part)
+            for number, part in enumerate(plain)
+        )
+    finally:
+        wipe(*plain)
     digest = segment_root([segment_id(part) for part in parts])
     said = RunResult(grant.name, grant.recipient, digest, len(parts), sum(len(part) for part in plain))
     return SealedResult(parts, said)
@@ -114,7 +126,7 @@ def freshness(task: Task, opened: Opened) -> dict[str, dict[str, str]]:
     """For each dataset of the run: who sent it, for which period, and as of which day; the oldest of several."""
     newest: dict[tuple[str, str], tuple[str, str]] = {}
     for lot in task.lots:
-        if lot.place in opened.keys:
+        if lot.place in opened.places:
             key = (lot.body.dataset, lot.body.partner)
             newest[key] = max(newest.get(key, ("", "")), (lot.body.period, lot.body.as_of))
     told: dict[str, dict[str, str]] = {}

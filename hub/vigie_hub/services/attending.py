@@ -121,13 +121,15 @@ def encode_question(number: int, question: q.Question) -> pb.AttendRequest:
             return pb.AttendRequest(id=number, announce=pb.AnnounceRequest(order=order))
         case q.DrawChallenge(order):
             return pb.AttendRequest(id=number, challenge=pb.ChallengeRequest(order=order))
-        case q.AskRelease(order, evidence, order_receipt, evidence_receipt, approvals):
+        case q.AskRelease(order, evidence, order_receipt, evidence_receipt, approvals, joint, quote):
             release = pb.ReleaseRequest(
                 order=order,
                 evidence=evidence,
                 order_receipt=order_receipt,
                 evidence_receipt=evidence_receipt,
                 approvals=approvals,
+                joint=joint,
+                quote=quote,
             )
             return pb.AttendRequest(id=number, release=release)
         case q.ResultReady(run):
@@ -153,7 +155,7 @@ def decode_answer(message: pb.AttendAnswer) -> q.Answer:
             if len(message.challenge.challenge) == 32:
                 return q.Challenge(message.challenge.challenge)
         case "release":
-            return q.Released(message.release.statement, message.release.blob)
+            return q.Released(message.release.statement, message.release.blob, message.release.share)
         case "result":
             return q.Noted()
         case "error":

@@ -15,6 +15,7 @@ from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import about, bounded, caller
 from vigie_hub.journal import Journal
 from vigie_hub.taking import DRAIN_SECONDS
+from vigie_hub.withdrawing import WithdrawalDesk
 
 GROUP: Final = 16
 """Segments that are made durable together at most; they wait in memory meanwhile."""
@@ -25,9 +26,12 @@ _log = structlog.get_logger("vigie.hub.deposit")
 class DepositService(rpc.DepositServicer):
     """Answers partners that deposit lots."""
 
-    def __init__(self, desk: DepositDesk, journal: Journal, *, idle_seconds: float) -> None:
+    def __init__(
+        self, desk: DepositDesk, journal: Journal, withdrawals: WithdrawalDesk, *, idle_seconds: float
+    ) -> None:
         self._desk = desk
         self._journal = journal
+        self._withdrawals = withdrawals
         self._idle_seconds = idle_seconds
 
     async def Begin(self, request: pb.BeginRequest, context: Any) -> pb.BeginResponse:
@@ -71,8 +75,11 @@ class DepositService(rpc.DepositServicer):
         return pb.CommitResponse(receipt=await self._desk.commit(caller().name, request.lot))
 
     async def Lots(self, request: pb.LotsRequest, context: Any) -> pb.LotsResponse:
-        """The caller's own committed lots."""
-        return pb.LotsResponse(lots=lot_records(self._desk, self._journal, partner=caller().name))
+        """The caller's own committed lots, and what it withdrew."""
+        name = caller().name
+        return pb.LotsResponse(
+            lots=lot_records(self._desk, self._journal, partner=name), erasures=self._withdrawals.of(name)
+        )
 
     async def _next_group(self, waiting: "asyncio.Queue[pb.PutRequest | None]") -> list[pb.PutRequest]:
         try:

@@ -38,6 +38,10 @@ class JournalService(rpc.JournalServicer):
         """A consistency proof."""
         return pb.ConsistencyResponse(proof=self._journal.consistency(request.old_size, request.new_size))
 
+    async def Quote(self, request: pb.QuoteRequest, context: Any) -> pb.QuoteResponse:
+        """A quote bundle that evidence names."""
+        return pb.QuoteResponse(bundle=self._journal.quote(request.digest))
+
 
 def register(server: grpc.aio.Server, service: JournalService) -> None:
     """Add the service to a server."""

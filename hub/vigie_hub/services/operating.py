@@ -5,6 +5,8 @@ from typing import Any
 
 import grpc.aio
 
+from vigie import statement as statements
+from vigie.bodies import Run, read
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.agreement import Agreement
@@ -14,6 +16,7 @@ from vigie_hub.deposit import DepositDesk
 from vigie_hub.gate import about
 from vigie_hub.journal import Journal
 from vigie_hub.services.depositing import lot_records
+from vigie_hub.vault import Vault
 
 
 class OperatorService(rpc.OperatorServicer):
@@ -24,6 +27,7 @@ class OperatorService(rpc.OperatorServicer):
         conductor: Conductor,
         desk: DepositDesk,
         journal: Journal,
+        vault: Vault,
         attendance: Attendance,
         agreement: Agreement,
         measurement: str,
@@ -31,6 +35,7 @@ class OperatorService(rpc.OperatorServicer):
         self._conductor = conductor
         self._desk = desk
         self._journal = journal
+        self._vault = vault
         self._attendance = attendance
         self._agreement = agreement
         self._measurement = measurement
@@ -69,6 +74,21 @@ class OperatorService(rpc.OperatorServicer):
         return pb.RunsResponse(
             runs=[pb.RunRecord(order=row.order, run=row.run, stage=row.stage) for row in self._conductor.orders()]
         )
+
+    async def Models(self, request: pb.ModelsRequest, context: Any) -> pb.ModelsResponse:
+        """Models that are held here, sealed."""
+        models = []
+        for row in self._vault.models():
+            run = read(statements.parse(self._journal.entry(row.run), kind="run"), Run)
+            joint = self._journal.find("joint", row.key)[-1]
+            confirmed = self._vault.confirmed(statements.parse(joint).digest)
+            models.append(
+                pb.ModelRecord(
+                    run=self._journal.entry(row.run), order=self._journal.entry(run.order), joint=joint,
+                    confirmed=confirmed,
+                )
+            )  # fmt: skip
+        return pb.ModelsResponse(models=models)
 
 
 def register(server: grpc.aio.Server, service: OperatorService) -> None:

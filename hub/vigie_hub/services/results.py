@@ -7,7 +7,7 @@ from typing import Any
 import grpc.aio
 
 from vigie import statement as statements
-from vigie.bodies import Order, read
+from vigie.bodies import Evidence, Order, read
 from vigie.v1 import exchange_pb2 as pb
 from vigie.v1 import exchange_pb2_grpc as rpc
 from vigie_hub.gate import caller
@@ -34,11 +34,13 @@ class ResultsService(rpc.ResultsServicer):
         """One result of the caller: what proves it, then its parts."""
         row = self._outbox.find(request.run, request.grant, caller().name)
         parts = self._outbox.parts(row)
+        evidence = self._journal.entry(row.evidence)
         yield pb.FetchResultResponse(
             header=pb.FetchResultResponse.Header(
                 run=self._journal.entry(row.run),
                 run_receipt=self._journal.receipt_at(row.run),
-                evidence=self._journal.entry(row.evidence),
+                evidence=evidence,
+                quote=self._quote(evidence),
                 order=self._journal.entry(row.order),
                 part_ids=[id_ for id_, _ in parts],
                 lots=[self._journal.entry(lot) for lot in self._order(row.order).lots],
@@ -46,6 +48,10 @@ class ResultsService(rpc.ResultsServicer):
         )
         for _, extent in parts:
             yield pb.FetchResultResponse(part=await asyncio.to_thread(self._outbox.read, row, extent))
+
+    def _quote(self, evidence: bytes) -> bytes:
+        named = read(statements.parse(evidence, kind="evidence"), Evidence).quote
+        return b"" if named is None else self._journal.quote(named)
 
     def _order(self, digest: bytes) -> Order:
         return read(statements.parse(self._journal.entry(digest), kind="order"), Order)

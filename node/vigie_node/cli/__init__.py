@@ -7,7 +7,9 @@ import typer
 
 from vigie.cli import console
 
-VERBS: Final = ("init", "check", "perimeter", "send", "run", "status", "orders", "results", "doctor")
+VERBS: Final = (
+    "init", "check", "perimeter", "send", "run", "status", "orders", "results", "share", "doctor", "withdraw",
+)  # fmt: skip
 """Modules of the verbs, in the order in which the help shows them."""
 
 app = typer.Typer(

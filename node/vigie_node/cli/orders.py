@@ -8,10 +8,11 @@ import typer
 
 from vigie.cli import console
 from vigie.clock import utc_now
-from vigie.errors import InputError
+from vigie.errors import InputError, Refused
 from vigie_node.cli.options import AsJson, Folder
 from vigie_node.folder import LockedNode
-from vigie_node.ledger import Decision, KnownOrder
+from vigie_node.ledger import NEWEST_MEASUREMENT, Decision, KnownOrder
+from vigie_node.order_words import Background
 from vigie_node.orders import OrderView, view
 
 Order = Annotated[str, typer.Argument(help="First digits of the order's digest, as `orders` shows it.")]
@@ -65,7 +66,10 @@ def _decide(folder: Folder, prefix: str, decision: Decision, reason: str | None,
         seen = _view(node, known, now)
         _show(seen)
         if seen.stage in ("done", "late"):
-            raise InputError(f"there is nothing to decide: {seen.standing}")
+            raise Refused(
+                "order", expected="an order that is open", found=f"one of which {_nothing(seen.stage, known)}",
+                hint="there is nothing to decide; `vigie-node orders` lists those that wait",
+            )  # fmt: skip
         if not yes and not typer.confirm(f"{decision} this order?", err=True):
             raise InputError("nothing was decided")
         node.ledger.decide(known.digest, decision, reason=reason, now=now)
@@ -73,6 +77,10 @@ def _decide(folder: Folder, prefix: str, decision: Decision, reason: str | None,
     finally:
         node.close()
     console.say(f"recorded for {after.digest[:12]}: {after.standing}")
+
+
+def _nothing(stage: str, order: KnownOrder) -> str:
+    return "the run is in the journal" if stage == "done" else f"the deadline {order.body.deadline} is past"
 
 
 def _view(node: LockedNode, order: KnownOrder, now: datetime) -> OrderView:
@@ -84,6 +92,12 @@ def _view(node: LockedNode, order: KnownOrder, now: datetime) -> OrderView:
         own_lots=node.state.lots(),
         policy=node.config.policy,
         now=now,
+        about=Background(
+            node.member,
+            node.state.seen.lots(body.lots),
+            node.state.seen.approvals(),
+            node.state.value(NEWEST_MEASUREMENT),
+        ),
     )
 
 

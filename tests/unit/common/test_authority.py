@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from support.perimeter import section
-from support.world import World
-from vigie import bodies, body_codec, note, statement
+from support.world import World, demo_terms
+from vigie import bodies, body_codec, joint, note, statement
 from vigie.authority import ENCLAVE_KEY_NAME, judge
 from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
+    Joint,
     Lot,
     Order,
     Perimeter,
@@ -40,7 +42,7 @@ from vigie.statement import Statement
 D, E, TIME = b"\x11" * 32, b"\x12" * 32, "2026-03-20T09:30:00Z"
 ENCLAVE = Signer(ENCLAVE_KEY_NAME, b"\x05" * 32)
 STRANGER = Signer("acoss/signing", b"\x06" * 32)  # the right name, another key
-LAYERS = ("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run")
+LAYERS = tuple(demo_terms()["enclave"]["layers"])
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,10 @@ def refusal(world: World, **changes: Any) -> Refusal:
     return dataclasses.replace(Refusal(world.chain.digest, "hub", "acoss", None, reason, 1, TIME), **changes)
 
 
+def erasure(world: World, **changes: Any) -> Erasure:
+    return dataclasses.replace(Erasure(world.chain.digest, "acoss", 1, (D,), None, TIME), **changes)
+
+
 def perimeter(world: World, **changes: Any) -> Perimeter:
     shares = {name: PerimeterShare(D, 5232, 1) for name in ("banque-de-france", "travail")}
     made = Perimeter(world.chain.digest, 1, D[:16], "2026-03", "acoss", shares, 96, None, TIME)
@@ -142,12 +148,13 @@ def good(world: World) -> dict[str, tuple[Body, tuple[str | Signer, ...], tuple[
         "refusal by the hub": (refusal(world), ("hub/host",), ("hub/operator", "acoss")),
         "refusal by a member": (refusal(world, by="acoss", about=None), ("acoss",), ("hub/host", STRANGER)),
         "perimeter": (perimeter(world), ("acoss",), ("travail", STRANGER, "hub/host", "hub/operator")),
+        "erasure": (erasure(world), ("acoss",), ("travail", STRANGER, "hub/host", "hub/operator")),
     }
 
 
 NAMES = [
     "approval", "approval by the auditor", "lot", "requested", "evaluated", "order", "evidence", "release", "delivery",
-    "refusal by the hub", "refusal by a member", "perimeter",
+    "refusal by the hub", "refusal by a member", "perimeter", "erasure",
 ]  # fmt: skip
 
 
@@ -394,6 +401,52 @@ def test_a_release_that_does_not_hold_together(world: World, changes: dict[str, 
     refuses(world, body, claim, body.partner)
 
 
+def test_a_share_is_given_beside_lots_or_alone(world: World) -> None:
+    for body in (release(world, share=D), release(world, share=D, lots=(), blob=None)):
+        assert judge(signed(world, body, "acoss").raw, world.chain).body == body
+    for changes in (
+        {"lots": (), "share": D},
+        {"blob": None, "share": D},
+        {"lots": (), "blob": None},
+        {"decision": "refused", "reason": Reason("a", "b", "c"), "lots": (), "blob": None, "share": D},
+    ):
+        refuses(world, release(world, **changes), "decision", "acoss")
+    refuses(world, release(world, partner="auditeur", lots=(), blob=None, share=D), "partner", "auditeur")
+
+
+def joint_of(world: World, proof: Statement, **changes: Any) -> Joint:
+    public = joint.key_of(D, world.convention.id, 1).public
+    shares, _ = joint.make_shares(D, world.convention, public)
+    made = Joint(world.chain.digest, 1, joint.key_id(public), public, 2, proof.digest, D, None, shares, TIME)
+    return dataclasses.replace(made, **changes)
+
+
+def test_a_joint_key_is_signed_by_its_enclave_and_held_against_the_convention(world: World) -> None:
+    said = proof(world)
+    body = joint_of(world, said)
+    made = signed(world, body, ENCLAVE)
+    assert judge(made.raw, world.chain, kind="joint", evidence=said).body == body
+    with pytest.raises(Refused, match="evidence"):
+        judge(made.raw, world.chain)
+    with pytest.raises(BadSignature):
+        judge(signed(world, body, "hub/host").raw, world.chain, evidence=said)
+    later = joint_of(world, said, epoch=9, previous=E)
+    assert judge(signed(world, later, ENCLAVE).raw, world.chain, evidence=said).body == later
+    for changes, claim in (
+        ({"epoch": 9}, "epoch"),
+        ({"key": bytes(16)}, "key"),
+        ({"threshold": 1}, "threshold"),
+        ({"shares": body.shares[:2]}, "shares"),
+        ({"shares": (*body.shares, body.shares[0])}, "shares"),
+        ({"shares": tuple(dataclasses.replace(one, index=1) for one in body.shares)}, "shares"),
+        ({"order": E}, "order"),
+        ({"evidence": E}, "evidence"),
+    ):
+        with pytest.raises(Refused) as refused:
+            judge(signed(world, joint_of(world, said, **changes), ENCLAVE).raw, world.chain, evidence=said)
+        assert refused.value.claim == claim
+
+
 @pytest.mark.parametrize("seen", [None, E])
 def test_a_refusal_of_release_is_taken(world: World, seen: bytes | None) -> None:
     body = release(world, decision="refused", evidence=seen, lots=(), blob=None, reason=Reason("policy", "yes", "no"))
@@ -558,3 +611,20 @@ def test_a_perimeter_that_the_convention_does_not_allow(
 def test_a_perimeter_where_none_was_agreed_on(tmp_path: Path) -> None:
     without = World.create(tmp_path)
     refuses(without, perimeter(without), "perimeter", "acoss")
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim", "key"),
+    [
+        ({"member": "auditeur"}, "member", "auditeur"),
+        ({"member": "hub"}, "member", "hub/host"),
+        ({"epoch": 7}, "epoch", "acoss"),
+        ({"lots": (D, D)}, "lots", "acoss"),
+        ({"created": "2036-01-01T00:00:00Z"}, "created", "acoss"),
+    ],
+)
+def test_an_erasure_that_the_convention_does_not_allow(
+    world: World, changes: dict[str, Any], claim: str, key: str
+) -> None:
+    refuses(world, erasure(world, **changes), claim, key)
+    assert judge(signed(world, erasure(world, lots=()), "acoss").raw, world.chain).body.epoch == 1

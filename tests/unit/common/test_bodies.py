@@ -14,8 +14,11 @@ from vigie.bodies import (
     Approval,
     Body,
     Delivery,
+    Erasure,
     Evaluation,
     Evidence,
+    Joint,
+    JointShare,
     Lot,
     Order,
     Perimeter,
@@ -26,6 +29,7 @@ from vigie.bodies import (
     Release,
     Run,
     RunResult,
+    SealedModel,
 )
 from vigie.errors import MalformedStatement
 from vigie.note import Signer
@@ -43,14 +47,16 @@ EXAMPLES: dict[str, Body] = {
     "evidence": Evidence(
         D, D, KEY, D, {"acoss": D}, D, D, "software", {"dumpable": "enforced"}, {"kernel": "6.1"}, None, TIME
     ),
-    "release": Release(D, D, D, "acoss", "released", (D,), D, None, TIME),
+    "release": Release(D, D, D, "acoss", "released", (D,), D, None, TIME, D),
     "run": Run(
         D, D, D, {"acoss": "11" * 32, "travail": "none"}, D, {"seed": 1, "parts": ["x", None]}, {},
-        (RunResult("acoss-list", "acoss", D, 2, 8192),), "A1", TIME,
+        (RunResult("acoss-list", "acoss", D, 2, 8192),), "A1", TIME, D, SealedModel(D, 2, 8192), {"acoss": "sound"},
     ),
     "delivery": Delivery(D, D, "acoss-list", "acoss", D, "A1", TIME),
     "refusal": Refusal(D, "hub", "acoss", None, Reason("budget", "at most 16384 elements", "17000"), 1, TIME),
     "perimeter": Perimeter(D, 1, ID, "2026-03", "acoss", {"travail": PerimeterShare(D, 5232, 1)}, 96, None, TIME),
+    "joint": Joint(D, 1, ID, b"\x44" * 1216, 2, D, D, None, (JointShare("acoss", 1, D, D, D),), TIME),
+    "erasure": Erasure(D, "acoss", 1, (D, b"\x02" * 32), "a mistake in the extract", TIME),
 }  # fmt: skip
 
 
@@ -96,6 +102,7 @@ def test_a_value_of_the_wrong_form_is_refused(kind: str, key: str, junk: Any) ->
         ("order", "states"): junk == [],
         ("release", "lots"): junk == [],
         ("run", "results"): junk == [],
+        ("erasure", "lots"): junk == [],
     }
     value = body_codec.encode(EXAMPLES[kind]) | {key: junk}
     if allowed.get((kind, key)) or ((kind, key) in free and isinstance(junk, dict)):

@@ -12,15 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.world import World
+from support.quotes import WHOLE, convention_of, rule_of
+from support.world import World, demo_terms
 from vigie import evidence
 from vigie.bodies import Evidence
-from vigie.convention import LEVELS
+from vigie.convention import HARDWARE, LEVELS
 from vigie.errors import ConfigError, MalformedStatement, Refused
 from vigie.evidence import MeasuredFile, measure_tree, measurement
 
 D = b"\x11" * 32
-LAYERS = ("environment", "core_dump", "dumpable", "new_privileges", "exit_after_run")
+AZURE_TDX = {
+    "name": "a", "platform": "azure-tdx", "measurements": ["00" * 48], "registers": [f"4={'00' * 32}"],
+    "tcb_statuses": ["UpToDate"], "refused_generations": [],
+}  # fmt: skip
+LAYERS = tuple(demo_terms()["enclave"]["layers"])
 LAUNCH: dict[str, Any] = {"arguments": ["bin/python", "-I"], "environment": {"TZ": "UTC"}, "policy": "none"}
 
 
@@ -223,9 +228,10 @@ def test_one_layer_less_is_a0_and_is_named(world: World, layer: str, state: str 
     assert refused.value.claim == "layers" and layer in refused.value.found
 
 
-@pytest.mark.parametrize("platform", ["tpm", "sev-snp", "tdx", "sgx", "nitro"])
+@pytest.mark.parametrize("platform", HARDWARE)
 def test_hardware_that_nobody_verified_is_worth_nothing(tmp_path: Path, platform: str) -> None:
-    found = World.create(tmp_path, overrides={"enclave.platforms": ["software", platform]})
+    rule = rule_of(next(one for one in WHOLE if one.platform == platform)) if platform != "azure-tdx" else AZURE_TDX
+    found = convention_of(tmp_path, rule)
     assert evidence.level(claim(found, platform=platform, quote=D), found.convention) == "A0"
     assert evidence.check(claim(found), found.convention) == "A1"
 

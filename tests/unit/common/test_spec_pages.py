@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from vigie import note, statement
-from vigie.bodies import BODIES, Approval, PerimeterShare, Quality, Reason, RunResult, read
+from vigie.bodies import (
+    BODIES,
+    Approval,
+    JointShare,
+    PerimeterShare,
+    Quality,
+    Reason,
+    RunResult,
+    SealedModel,
+    read,
+)
 from vigie.convention import LEVELS, OUTPUTS, PLATFORMS, ROLES, TARGETS
 from vigie.convention.reading import SECTIONS
 from vigie.convention.writing import _KEYS
@@ -48,7 +58,8 @@ def test_the_page_of_statements_names_every_kind_and_key() -> None:
         re.findall(r"^\| `([a-z]+)` \| (.*) \|$", text.split("## 3. Bodies")[1].split("## 4.")[0], re.MULTILINE)
     )
     assert set(rows) == set(BODIES)
-    below = {field.name for cls in (PerimeterShare, Quality, Reason, RunResult) for field in dataclasses.fields(cls)}
+    parts = (JointShare, PerimeterShare, Quality, Reason, RunResult, SealedModel)
+    below = {field.name for cls in parts for field in dataclasses.fields(cls)}
     for kind, cls in BODIES.items():
         named = {field.name for field in dataclasses.fields(cls)} - {"convention", "created"}
         assert named <= words(rows[kind]) | set(re.findall(r"[a-z_]+", rows[kind])), kind

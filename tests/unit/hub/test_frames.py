@@ -67,6 +67,17 @@ def test_frames_that_make_no_sense_end_in_our_errors(sent: list[tuple[int, bytes
     [
         control(1, claim=pb.Claim(statement=b"x")),
         control(0, claim=pb.Claim(statement=b"x")) * 2,
+        control(0, claim=pb.Claim(statement=b"x")) + control(1, claim=pb.Claim(statement=b"x")),
+        control(0, claim=pb.Claim(statement=b"x" * 65_536)),
+        control(0, fetch=pb.Fetch(lot=1, first=2, last=2)) + control(1, fetch=pb.Fetch(lot=1, first=2, last=3)),
+        control(0, fetch=pb.Fetch(lot=1, first=3, last=2)),
+        control(0, fetch=pb.Fetch(lot=4096, first=0, last=0)),
+        control(0, failed=pb.Failed(claim="c", expected="a", found="x" * 601)),
+        frame(
+            frames.CONTROL,
+            pb.Control(sequence=0, fetch=pb.Fetch(lot=1, first=0, last=1)).SerializeToString() + b"\xf8\x07\x01",
+        ),
+        frame(frames.CONTROL, pb.Control(sequence=0, done=pb.Done(run=b"x")).SerializeToString() * 2),
         frame(frames.BULK, b"unannounced"),
         control(0, part=pb.Part(grant="g", part=0, size=3)) + frame(frames.BULK, b"four"),
         control(0, part=pb.Part(grant="g", part=0, size=3)) + control(1, done=pb.Done(run=b"")),
@@ -77,7 +88,27 @@ def test_frames_that_make_no_sense_end_in_our_errors(sent: list[tuple[int, bytes
         frame(frames.CONTROL, b""),
         frame(frames.CONTROL, b"\xff\xff"),
     ],
-    ids=["gap", "repeated", "bulk", "size", "instead", "long", "long bulk", "type", "of the host", "empty", "garbled"],
+    ids=[
+        "gap",
+        "repeated",
+        "said twice",
+        "long statement",
+        "fetched twice",
+        "backwards",
+        "no such lot",
+        "long words",
+        "unknown field",
+        "field twice",
+        "bulk",
+        "size",
+        "instead",
+        "long",
+        "long bulk",
+        "type",
+        "of the host",
+        "empty",
+        "garbled",
+    ],
 )
 def test_what_an_enclave_may_not_send_is_malformed(sent: bytes) -> None:
     with pytest.raises(MalformedFrame):
@@ -87,9 +118,12 @@ def test_what_an_enclave_may_not_send_is_malformed(sent: bytes) -> None:
 def test_what_the_enclave_says_is_what_the_host_hears() -> None:
     ours, theirs = socket.socketpair()
     enclave = EnclaveChannel(theirs)
+    given = pb.Begin(conventions=[b'name = "list"'], measurement=b"m" * 32)
+    ours.sendall(control(0, begin=given))
+    enclave.receive("begin")
     said = [
         Claim(b"claim"), Fetch(0, 0, 0), Fetch(3, 1, 2), Progress("features", 1, 4), ResultPart("list", 0, b"x" * 70_000),
-        Done(b"run"), Failed("order", "this", "that"),
+        Done(b"run"), Failed("order", "another lot", "none"),
     ]  # fmt: skip
 
     async def story() -> list[frames.Event]:
@@ -104,7 +138,7 @@ def test_what_the_enclave_says_is_what_the_host_hears() -> None:
     theirs.close()
     assert heard == [
         frames.Claim(b"claim"), frames.Fetch(0, 0, 0), frames.Fetch(3, 1, 2), frames.Progress("features", 1, 4),
-        frames.Part("list", 0, b"x" * 70_000), frames.Done(b"run"), frames.Failed("order", "this", "that"),
+        frames.Part("list", 0, b"x" * 70_000), frames.Done(b"run"), frames.Failed("order", "another lot", "none"),
     ]  # fmt: skip
 
 
@@ -116,7 +150,7 @@ def test_words_of_an_enclave_reach_nobody_as_they_are() -> None:
         assert isinstance(failed, frames.Failed) and failed.expected == "a b" and len(failed.found) == 500
 
     word = pb.Progress(stage="features\x1b[x1b]siren\u00e9NNN", done=1, total=2)
-    failure = pb.Failed(claim="c", expected="a\nb", found="x" * 9000)
+    failure = pb.Failed(claim="c", expected="a\nb", found="x" * 600)
     hear(control(0, progress=word) + control(1, failed=failure), story)
 
 

@@ -60,13 +60,75 @@ def test_every_change_shows_though_hashes_are_remembered(tmp_path: Path) -> None
     changed()
 
 
+NUMBER = {"root": "ROOT", "files": {"two": [1, 1, 1, 1, 1, "00" * 32]}}
+
+
 @pytest.mark.parametrize(
-    "memory", [b"", b"not json", b"[]", b'{"root": 1}', b'{"root": "ROOT", "files": {"two": [1]}}']
-)
-def test_a_damaged_memory_is_no_memory(tmp_path: Path, memory: bytes) -> None:
+    "memory",
+    [
+        "", "not json", "[]", '{"root": 1}', '{"root": "ROOT", "files": {"two": [1]}}', '{"root": "ROOT", "files": []}',
+        '{"root": "ROOT", "files": {"two": 7}}', '{"root": "ROOT", "files": {"two": [1, 1, 1, 1, 1, 1]}}',
+        json.dumps(NUMBER), json.dumps(NUMBER).replace("00", "zz"), json.dumps(NUMBER)[:-9], "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_a_lost_or_torn_memory_is_no_memory(tmp_path: Path, memory: str) -> None:
     folder = make(tmp_path / "enclave")
-    (tmp_path / "memory").write_bytes(memory.replace(b"ROOT", str((folder / "root").resolve()).encode()))
-    assert Launcher(folder, tmp_path / "memory").measure() == measurement(measure_tree(folder / "root"), LAUNCH)
+    (tmp_path / "memory").write_text(memory.replace("ROOT", str((folder / "root").resolve())))
+    launcher = Launcher(folder, tmp_path / "memory")
+    expected = measurement(measure_tree(folder / "root"), LAUNCH)
+    assert launcher.measure() == expected
+    (tmp_path / "memory").unlink()
+    assert launcher.measure() == expected
+
+
+def test_a_memory_of_another_root_is_not_used(tmp_path: Path) -> None:
+    one = make(tmp_path / "one")
+    Launcher(one, tmp_path / "memory").measure()
+    two = make(tmp_path / "two")
+    (two / "root" / "two").write_bytes(b"23")
+    assert Launcher(two, tmp_path / "memory").measure() == measurement(measure_tree(two / "root"), LAUNCH)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_file_whose_identity_differs_in_one_number_is_hashed_again(tmp_path: Path, place: int) -> None:
+    """Size, both times, inode and device: each alone is enough, a restored time of modification hides nothing."""
+    folder = make(tmp_path / "enclave")
+    memory = tmp_path / "memory"
+    launcher = Launcher(folder, memory)
+    honest = launcher.measure()
+    said = json.loads(memory.read_bytes())
+    entry = said["files"]["two"]
+    status = (folder / "root" / "two").stat()
+    assert entry[:5] == [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
+    # The hub's own user can forge it, and nothing can be done about that at this level (docs/threats.md) ...
+    said["files"]["two"] = [*entry[:5], "11" * 32]
+    memory.write_text(json.dumps(said))
+    assert launcher.measure() != honest
+    # ... but what was remembered for a file of any other identity is never taken.
+    said["files"]["two"][place] += 1
+    memory.write_text(json.dumps(said))
+    assert launcher.measure() == honest
+
+
+def test_a_changed_byte_with_a_restored_time_is_noticed(tmp_path: Path) -> None:
+    folder = make(tmp_path / "enclave")
+    launcher = Launcher(folder, tmp_path / "memory")
+    before = launcher.measure()
+    two = folder / "root" / "two"
+    status = two.stat()
+    with two.open("r+b") as file:  # the same inode, size and time of modification: only the time of change tells
+        file.write(b"2!")
+    os.utime(two, ns=(status.st_atime_ns, status.st_mtime_ns))
+    now = two.stat()
+    assert (now.st_ino, now.st_size, now.st_mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns)
+    assert launcher.measure() not in (before, b"") and launcher.measure() == measurement(
+        measure_tree(folder / "root"), LAUNCH
+    )
+
+
+def test_the_memory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    Launcher(make(tmp_path / "enclave"), tmp_path / "memory").measure()
+    assert (tmp_path / "memory").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("launch", ["", "[]", "{}", '{"arguments": 3, "environment": {}}', '{"arguments": []}'])

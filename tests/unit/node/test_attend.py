@@ -134,9 +134,9 @@ class Everything:
     async def challenge(self, order: bytes) -> bytes:
         return order
 
-    async def release(self, question: ReleaseQuestion) -> tuple[bytes, bytes]:
+    async def release(self, question: ReleaseQuestion) -> tuple[bytes, bytes, bytes]:
         joined = [question.order, question.evidence, question.order_receipt, question.evidence_receipt]
-        return b"".join([*joined, *question.approvals]), b"blob"
+        return b"".join([*joined, *question.approvals]), b"blob", question.joint
 
     async def result(self, run: bytes) -> None:
         if run != b"r":
@@ -160,7 +160,12 @@ def test_every_question_reaches_its_handler_and_comes_back_under_its_id() -> Non
             pb.AttendRequest(
                 id=9,
                 release=pb.ReleaseRequest(
-                    order=b"1", evidence=b"2", order_receipt=b"3", evidence_receipt=b"4", approvals=[b"5", b"6"]
+                    order=b"1",
+                    evidence=b"2",
+                    order_receipt=b"3",
+                    evidence_receipt=b"4",
+                    approvals=[b"5", b"6"],
+                    joint=b"share",
                 ),
             ),
             pb.AttendRequest(id=10, result=pb.ResultNotice(run=b"r")),
@@ -176,6 +181,7 @@ def test_every_question_reaches_its_handler_and_comes_back_under_its_id() -> Non
     assert (answers[7].announce.decision, answers[7].announce.statement) == (pb.AnnounceAnswer.REFUSED, b"why")
     assert answers[8].challenge.challenge == b"o"
     assert (answers[9].release.statement, answers[9].release.blob) == (b"123456", b"blob")
+    assert answers[9].release.share == b"share"
     assert answers[10].HasField("result")
 
 

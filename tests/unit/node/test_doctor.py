@@ -87,6 +87,20 @@ def test_a_node_that_does_not_open_is_the_only_finding(error: Any) -> None:
     assert finding.todo
 
 
+def test_collateral_is_told_by_its_own_end_and_never_by_an_age() -> None:
+    """A calendar of two months around its end, whatever day it was made."""
+    end = NOW + timedelta(days=30)
+
+    def state(day: int) -> str:
+        now = NOW + timedelta(days=day, hours=1)
+        (found,) = [one for one in diagnose(replace(WELL, now=now, collateral_ends=end)) if one.name == "collateral"]
+        assert bool(found.todo) == found.wrong
+        return "ended" if "ended" in found.said else "soon" if "soon" in found.said else "holds"
+
+    assert [state(day) for day in range(60)] == ["holds"] * 23 + ["soon"] * 7 + ["ended"] * 30
+    assert not [one for one in diagnose(WELL) if one.name == "collateral"]
+
+
 def test_what_soon_ends_and_what_waits_is_said_but_not_wrong() -> None:
     soon = replace(
         WELL,

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from support.release_case import NOTHING_YET, NOW, Case, chain, digest, make_lot, own
+from support.release_case import MEASUREMENT, NOTHING_YET, NOW, Case, chain, digest, make_lot, own
 from vigie.clock import stamp
 from vigie_node.ledger import KnownOrder
+from vigie_node.order_words import Background, sentences
 from vigie_node.orders import OrderView, view
+from vigie_node.seen import SeenLot
 
 
 def known(case: Case, **changed: Any) -> KnownOrder:
@@ -34,7 +36,7 @@ def test_everything_that_a_decision_needs_is_said() -> None:
     said = "\n".join(seen(case, known(case)).sentences)
     for wanted in (
         "Détection précoce", "score, level, topics, reasons", "debts", "ratios", "acoss, banque-de-france, travail",
-        "Period: 2026-01", "opens 1 of this partner's lots (of 2 in all)", "debts, snapshot for 2026-01, lot 010101",
+        "Period: 2026-01", "opens 1 of this partner's lots (of 2 in all)", "yours: debts, snapshot for 2026-01",
         stamp(NOW + timedelta(hours=1)),
     ):  # fmt: skip
         assert wanted in said
@@ -78,3 +80,61 @@ def test_where_it_stands(
     shown = seen(case, known(case, **order), now=now, **standing)
     assert shown.stage == stage
     assert said in shown.standing
+
+
+def test_lots_code_recipients_and_expiry_are_said_whole() -> None:
+    case, convention = Case(), chain().current
+    order = known(case)
+    other = SeenLot("banque-de-france", "ratios", "2026-01", "2026-02-01", "snapshot", 96)
+    about = Background(
+        "acoss", {digest(case.others[0]): other}, {MEASUREMENT: ("acoss",), b"n" * 32: ("travail",)}, MEASUREMENT
+    )
+    shown = view(
+        order, replace(NOTHING_YET, since_decision=1), convention=convention,
+        own_lots=tuple(own(lot) for lot in case.lots), policy="manual", now=NOW, about=about,
+    )  # fmt: skip
+    said = "\n".join(shown.sentences)
+    for wanted in (
+        "yours: debts, snapshot for 2026-01, as of 2026-02-01, at most about 4 rows, lot 010101",
+        "of banque-de-france: ratios, snapshot for 2026-01, as of 2026-02-01, at most about 96 rows",
+        "this member and at least 2 organisations approved",
+        f"measurement {MEASUREMENT.hex()[:16]}: approved by acoss (1 of 2 organisations, NOT ENOUGH); the last one",
+        "level A1 or better", "acoss (acoss-list), about", "travail (travail-list), about",
+        "nothing is released after 2026-03-01T13:15:00Z", "so far under this order: 1; a decision allows 3",
+    ):  # fmt: skip
+        assert wanted in said, wanted
+    assert "not read of" not in said and (b"n" * 32).hex()[:16] not in said
+    enough = replace(about, approved={MEASUREMENT: ("acoss", "travail", "gone")}, newest=None, others={})
+    again = "\n".join(sentences(order, convention, (), enough, NOW))
+    assert "approved by acoss, travail (2 of 2 organisations, enough)" in again
+    assert "2 of others that this node has not read of" in again
+    assert "approved no measurement yet" in "\n".join(sentences(order, convention, (), Background("acoss"), NOW))
+
+
+def test_what_each_recipient_would_see_is_what_the_convention_says() -> None:
+    convention = chain().current
+    lines = [line for line in sentences(known(Case()), convention, (), Background("acoss"), NOW) if "-list)" in line]
+    assert len(lines) == len(convention.grants_of("early-warning"))
+    for grant, line in zip(convention.grants_of("early-warning"), lines, strict=True):
+        for output in ("score", "level", "topics"):
+            receives = convention.may_receive(grant.name, output)
+            assert (f"no {output}" in line) is not receives and output in line
+            freed = convention.is_declassified("early-warning", output)
+            assert (f"{output} (freed" in line) is (freed and output in grant.columns)
+        lacking = convention.purpose_labels("early-warning") - grant.labels
+        assert ("never out of" in line) is bool(lacking and "reasons" in grant.columns)
+
+
+def test_what_happens_at_expiry_depends_on_the_purpose() -> None:
+    case, convention = Case(), chain().current
+    required = convention.purposes["early-warning"].required
+    for member in convention.partners():
+        said = "\n".join(sentences(known(case), convention, (), Background(member), NOW))
+        assert ("there is no run" in said) is (member in required)
+        assert ("goes on without" in said) is (member not in required)
+
+
+def test_a_withdrawn_lot_is_said() -> None:
+    case = Case()
+    lot = replace(own(case.lots[0]), withdrawn=True)
+    assert "WITHDRAWN" in "\n".join(sentences(known(case), chain().current, (lot,), Background("acoss"), NOW))

@@ -45,7 +45,18 @@ def entries() -> tuple[list[bytes], bytes, bytes]:
     order, evidence = case.order(), case.evidence()
     run = sign(
         bodies.Run(
-            chain().digest, digest(evidence), digest(order), {"acoss": "none"}, b"m" * 32, {}, {}, (), "A1", stamp(NOW)
+            chain().digest,
+            digest(evidence),
+            digest(order),
+            {"acoss": "none"},
+            b"m" * 32,
+            {},
+            {},
+            (),
+            "A1",
+            stamp(NOW),
+            b"j" * 32,
+            bodies.SealedModel(b"s" * 32, 1, 4096),
         ),
         case.enclave,
     )
@@ -64,7 +75,10 @@ def test_learns_runs_measurements_conventions_and_approvals(tmp_path: Path) -> N
     assert bench.ledger.run_seen("early-warning", "2026-01")
     assert bench.ledger.run_of(order)
     assert bench.state.value(NEWEST_MEASUREMENT) == b"m" * 32
-    assert [kind for kind, _ in bench.told] == ["convention", "approval"]
+    assert [kind for kind, _ in bench.told] == ["convention", "approval", "evidence"]
+    assert bench.ledger.model_trained(b"m" * 32, "early-warning")
+    assert not bench.ledger.model_trained(b"m" * 32, "another")
+    assert not bench.ledger.model_trained(b"?" * 32, "early-warning")
     assert bench.asked == [0, 2, 3, 5], "every entry was asked for once"
     bench.read(4)
     assert bench.asked == [0, 2, 3, 5], "what was read is not read again"
@@ -130,4 +144,4 @@ def test_told_again_after_a_crash_before_it_was_remembered(tmp_path: Path) -> No
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(reader.read_to(6, bench.journal.roots[6]))
     bench.read()
-    assert [kind for kind, _ in bench.told] == ["convention", "approval"], "a convention is never skipped"
+    assert [kind for kind, _ in bench.told] == ["convention", "approval", "evidence"], "a convention is never skipped"

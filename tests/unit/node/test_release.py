@@ -65,6 +65,49 @@ def test_all_seven_hold() -> None:
     assert (plan.challenge, plan.measurement, plan.warrant) == (b"c" * 32, MEASUREMENT, "auto")
 
 
+# -- a model of an earlier run ------------------------------------------------------------------------------------
+
+
+def with_model(case: Case, *, trained: bool = True, custodian: bool = True) -> ReleasePlan:
+    case.order_changed = {"model": "ab" * 32}
+    seen: list[tuple[bytes, str]] = []
+
+    def known_model(model: bytes, purpose: str) -> bool:
+        seen.append((model, purpose))
+        return trained
+
+    known = replace(case.known(), trained=known_model, custodian=custodian)
+    plan = decide(case.question(), chain=chain(), member="acoss", known=known, now=NOW)
+    assert seen == [(b"\xab" * 32, "early-warning")]
+    return plan
+
+
+def test_1_a_model_that_a_run_of_the_purpose_trained() -> None:
+    assert [lot.body.lot for lot in with_model(Case()).lots] == [b"\1" * 16]
+    with pytest.raises(Refused, match="none such in the journal") as caught:
+        with_model(Case(), trained=False)
+    assert caught.value.claim == "model"
+    case = Case(order_changed={"model": "ab" * 32})
+    refused(case, "model")
+
+
+def test_2_a_custodian_answers_without_lots_and_nobody_else_does() -> None:
+    assert with_model(Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")])).lots == ()
+    with pytest.raises(Refused, match="none of its lots"):
+        with_model(Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")]), custodian=False)
+    case = Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")])
+    with pytest.raises(Refused, match="none of its lots"):
+        decide(case.question(), chain=chain(), member="acoss", known=replace(case.known(), custodian=True), now=NOW)
+
+
+def test_6_a_share_alone_wants_the_level_of_every_dataset_of_the_purpose() -> None:
+    case = Case(lots=[], named=[make_lot(9, partner="banque-de-france", dataset="ratios")])
+    case.evidence_changed = {"layers": {"network": "absent"}}
+    with pytest.raises(Refused) as caught:
+        with_model(case)
+    assert caught.value.claim == "enclave"
+
+
 # -- 1: the order -------------------------------------------------------------------------------------------------
 
 
@@ -133,6 +176,16 @@ def test_2_a_superseded_lot() -> None:
     older, newer = make_lot(1), make_lot(3, supersedes=b"\1" * 16)
     case.lots, case.named = [older, newer], [older, *case.others]
     refused(case, "lots", "superseded lot 0101")
+
+
+def test_2_a_withdrawn_lot() -> None:
+    case = Case()
+    known = case.known()
+    lots = tuple(replace(lot, withdrawn=True) for lot in known.own_lots)
+    with pytest.raises(Refused) as refused:
+        decide(case.question(), chain=chain(), member="acoss", known=replace(known, own_lots=lots), now=NOW)
+    assert (refused.value.claim, "destroyed" in refused.value.found) == ("lots", True)
+    assert "not withdrawn" in refused.value.expected
 
 
 def test_2_a_delta_left_out() -> None:
@@ -320,7 +373,7 @@ def test_5_what_is_not_signed_by_whom_it_names_counts_for_nothing() -> None:
 
 
 def test_6_another_platform() -> None:
-    refused(Case(evidence_changed={"platform": "sgx"}), "enclave", "sgx")
+    refused(Case(evidence_changed={"platform": "sgx", "quote": b"q" * 32}), "enclave", "sgx")
 
 
 @pytest.mark.parametrize("layer", chain().current.enclave.layers)
@@ -412,7 +465,7 @@ def test_the_checks_come_in_their_order() -> None:
     """Everything is wrong at once: what is reported is always the first check that fails."""
     wrong: list[tuple[str, Callable[[Case], None]]] = [
         ("policy", lambda case: setattr(case, "policy", "manual")),
-        ("enclave", lambda case: case.evidence_changed.update(platform="tdx")),
+        ("enclave", lambda case: case.evidence_changed.update(platform="tdx", quote=b"q" * 32)),
         ("approval", lambda case: setattr(case, "own_approvals", [])),
         ("challenge", lambda case: setattr(case, "used", True)),
         ("journal", lambda case: setattr(case, "witnessed", {})),

@@ -13,13 +13,18 @@ from typing import Final
 from vigie.datasets import BUILT_IN, Dataset
 from vigie.errors import MalformedConvention
 from vigie_hub.enclave.features.accounts import ACCOUNTS
+from vigie_hub.enclave.features.company import COMPANY
 from vigie_hub.enclave.features.declared import declared_features
 from vigie_hub.enclave.features.feature import Feature
+from vigie_hub.enclave.features.in_sector import in_sectors
 from vigie_hub.enclave.features.short_time import SHORT_TIME
 from vigie_hub.enclave.features.social_debts import SOCIAL_DEBTS
+from vigie_hub.enclave.features.supplier_delays import SUPPLIER_DELAYS
 from vigie_hub.enclave.features.workforce import WORKFORCE
 
-BUILT_IN_FEATURES: Final = (*WORKFORCE, *SOCIAL_DEBTS, *SHORT_TIME, *ACCOUNTS)
+_OWN: Final = (*WORKFORCE, *SOCIAL_DEBTS, *SHORT_TIME, *SUPPLIER_DELAYS, *ACCOUNTS, *COMPANY)
+
+BUILT_IN_FEATURES: Final = (*_OWN, *in_sectors(_OWN))
 """Every feature of the built-in datasets."""
 
 DATASETS_READ: Final = frozenset[str]().union(*(feature.datasets for feature in BUILT_IN_FEATURES))
@@ -33,10 +38,13 @@ class Catalogue:
     Attributes:
         features: in canonical order.
         definitions: the datasets of the purpose, by name.
+        label: the column ``dataset.column`` that is the purpose's target and so never a feature, or None when the
+            target is worked out of proceedings and debts.
     """
 
     features: tuple[Feature, ...]
     definitions: Mapping[str, Dataset]
+    label: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,14 +61,20 @@ class Catalogue:
         return feature.labels(self.definitions)
 
 
-def catalogue_of(datasets: Iterable[Dataset]) -> Catalogue:
+def catalogue_of(datasets: Iterable[Dataset], target: str = "failure") -> Catalogue:
     """The catalogue of a purpose that reads those datasets; built-in ones first, then declared ones as listed.
 
     A built-in dataset without a feature (see ``DATASETS_READ``) adds none: its columns are never features as they are.
 
+    Args:
+        datasets: the purpose's, in its order.
+        target: the purpose's; ``dataset.column`` of a declared dataset is its label and no feature.
+
     Raises:
-        MalformedConvention: two datasets of one name, or one that has the name of a built-in and other columns.
+        MalformedConvention: two datasets of one name, one that has the name of a built-in and other columns, or a
+            target that is a column of no declared dataset among them.
     """
+    label = target if "." in target else None
     listed = list(datasets)
     definitions = {one.name: one for one in listed}
     if len(definitions) != len(listed):
@@ -68,8 +82,17 @@ def catalogue_of(datasets: Iterable[Dataset]) -> Catalogue:
     for one in listed:
         if one.name in BUILT_IN and BUILT_IN[one.name] != one:
             raise MalformedConvention(f"the dataset {one.name!r} is not the built-in one of that name")
+    if label is not None:
+        _check_label(label, definitions)
     features = [feature for feature in BUILT_IN_FEATURES if feature.datasets <= definitions.keys()]
     for one in listed:
         if one.name not in BUILT_IN:
-            features.extend(declared_features(one))
-    return Catalogue(tuple(features), definitions)
+            features.extend(feature for feature in declared_features(one) if feature.name != label)
+    return Catalogue(tuple(features), definitions, label)
+
+
+def _check_label(label: str, definitions: Mapping[str, Dataset]) -> None:
+    name, _, column = label.partition(".")
+    if name in BUILT_IN or name not in definitions:
+        raise MalformedConvention(f"the target {label[:130]!r} is in no declared dataset of this purpose")
+    definitions[name].column(column)

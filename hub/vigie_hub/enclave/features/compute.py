@@ -1,11 +1,12 @@
 """Features of one group of companies: clear tables in, float64 arrays out.
 
 The tables may be keyed by anything with a fixed byte order (a pseudonym in the enclave, a SIREN in a reference run): the
-values of a company do not depend on its key, on the order of rows, or on which companies are in its group.
+values of a company do not depend on its key, on the order of rows, or on which companies are in its group.  Places in
+sectors do depend on the other companies: they are put in by :func:`~vigie_hub.enclave.features.sectors.place_in_sectors` when all
+groups have been computed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import duckdb
@@ -14,17 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vigie.datasets import BUILT_IN, PSEUDONYM, PSEUDONYM_BYTES, Dataset
-from vigie_hub.enclave.features.catalogue import DATASETS_READ, Catalogue
-from vigie_hub.enclave.features.history import MACROS, history_sql
+from vigie_hub.enclave.features.catalogue import Catalogue
+from vigie_hub.enclave.features.companies import make_companies, not_scored
+from vigie_hub.enclave.features.group import Group, Matrix
+from vigie_hub.enclave.features.history import MACROS, MONTHLY_READ, RATED, history_sql, monthly_sql
 from vigie_hub.enclave.months import NEVER
-
-Matrix = npt.NDArray[np.float64]
-Months = npt.NDArray[np.int32]
 
 HISTORY_MONTHS: Final = 120
 """Training goes back this far at the most, whatever a partner sent."""
 
-_BEFORE: Final = 24
+_BEFORE: Final = 36
 """Months before the first training month that its features look back on."""
 
 _DEFAULT_MONTHS: Final = 3
@@ -47,37 +47,10 @@ _SETTINGS: Final = (
 )
 """In this order: the last two forbid the ones before them."""
 
+_TABLES: Final = ("rated", "monthly", "wanted", "trained", "candidate", "company")
 
-@dataclass(frozen=True)
-class Group:
-    """The features of a group of companies.
-
-    Attributes:
-        keys: companies that are scored or trained on, ascending; length n.
-        inside: whether each is in the perimeter at the period, and so to be scored; length n.
-        scored: their features at the period, shape (n, features); unknown is NaN.
-        company: index into ``keys`` of each training candidate, length t, ascending.
-        month: month of each training candidate, length t.
-        candidates: features of the training candidates, shape (t, features).
-        proceeding: month of each company's first proceeding, or ``NEVER``; length n.
-        first: month of the first column of ``in_default``.
-        in_default: whether a company is in default at each month up to the period, shape (n, months).
-    """
-
-    keys: pa.Array
-    inside: npt.NDArray[np.bool_]
-    scored: Matrix
-    company: npt.NDArray[np.int32]
-    month: Months
-    candidates: Matrix
-    proceeding: Months
-    first: int
-    in_default: npt.NDArray[np.bool_]
-
-    @property
-    def scored_keys(self) -> pa.Array:
-        """The companies to be scored, ascending."""
-        return self.keys.filter(pa.array(self.inside))
+_NO_LABEL: Final = -1
+_NO_CANDIDATE: Final = -2
 
 
 def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
@@ -106,6 +79,9 @@ def compute(
     month up to ``last_training`` for which the perimeter has a monthly or yearly row (an event, when it has no such
     dataset at all).
 
+    Where the catalogue has a label, a company that has one is in too.  It is a candidate in each month from which a row
+    with a label may be used, up to the period, and it is scored when the newest such row carries none.
+
     Where ``tables`` hold the dataset :data:`PERIMETER`, its rows at the period alone say who is scored; training
     candidates are what they are without it.
 
@@ -116,20 +92,34 @@ def compute(
         perimeter: the tables of the partner that decides which companies are looked at.
         catalogue: the features wanted.
         period: month of the scores.
-        last_training: last month whose outcome is known.
+        last_training: last month whose outcome is known; with a label, the period counts instead.
         key: name of the key column.
+
+    Raises:
+        Refused: claim ``label``: a label is neither 0 nor 1.
     """
     names = _register(connection, tables, perimeter, catalogue, key)
     try:
         listed = _listed(catalogue, period) if PERIMETER in tables else ""
-        _make_companies(connection, perimeter, catalogue, period, listed)
+        times = {name: catalogue.definitions[name] for name in perimeter if not (listed and name == PERIMETER)}
+        oldest, last = last_training - HISTORY_MONTHS + 1, last_training
+        if catalogue.label is not None:
+            oldest, last = 0, period
+        make_companies(connection, times, catalogue, period, listed)
         first = _first_month(connection, catalogue, period, last_training)
-        connection.execute(history_sql(catalogue.declared, first, period))
-        return _read(connection, catalogue, first, period, last_training, listed)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE trained AS SELECT * FROM candidate WHERE month BETWEEN {oldest} AND {last}"
+        )
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE wanted AS "
+            f"SELECT company, month FROM trained UNION SELECT company, {period} FROM company"
+        )
+        connection.execute(monthly_sql(first, period))
+        connection.execute(RATED)
+        return _read(connection, catalogue, first, period, listed)
     finally:
-        connection.execute("DROP TABLE IF EXISTS history")
-        connection.execute("DROP TABLE IF EXISTS company")
-        connection.execute("DROP TABLE IF EXISTS candidate")
+        for table in _TABLES:
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
         for name in names:
             connection.unregister(name)
 
@@ -167,46 +157,18 @@ def _listed(catalogue: Catalogue, period: int) -> str:
     return f'SELECT _key FROM raw_{PERIMETER} WHERE month_of("{catalogue.definitions[PERIMETER].time}") = {period}'
 
 
-def _make_companies(
-    connection: duckdb.DuckDBPyConnection,
-    perimeter: Mapping[str, pa.Table],
-    catalogue: Catalogue,
-    period: int,
-    listed: str,
-) -> None:
-    times = {name: catalogue.definitions[name].time for name in perimeter if not (listed and name == PERIMETER)}
-    found = [f'SELECT _key FROM own_{name} WHERE month_of("{time}") <= {period}' for name, time in times.items()]
-    known = " UNION ".join([*found, listed] if listed else found)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE company AS "
-        "SELECT _key, (row_number() OVER (ORDER BY _key) - 1)::INTEGER AS company "
-        f"FROM (SELECT DISTINCT _key FROM ({known or 'SELECT _key FROM raw_headcount WHERE false'}))"
-    )
-    regular = {name: time for name, time in times.items() if catalogue.definitions[name].grain != "event"}
-    months = " UNION ".join(
-        f'SELECT company.company, month_of(own_{name}."{time}") AS month FROM own_{name} JOIN company USING (_key)'
-        for name, time in (regular or times).items()
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE candidate AS {months or 'SELECT company, 0 AS month FROM company WHERE false'}"
-    )
-
-
 def _first_month(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, period: int, last_training: int) -> int:
-    """First month that can matter: of a candidate, or of a monthly figure that a later month looks back on."""
-    dated = [f"SELECT min(month_of({one.time})) AS month FROM raw_{one.name}" for one in _monthly(catalogue)]
+    """First month that can matter: of a candidate, or of a monthly figure that a later month looks back on.
+
+    The period itself where no monthly figure can enter at all, however old a label is.
+    """
+    monthly = [BUILT_IN[name] for name in MONTHLY_READ if name in catalogue.definitions]
+    if catalogue.label is not None and not monthly:
+        return period
+    dated = [f"SELECT min(month_of({one.time})) AS month FROM raw_{one.name}" for one in monthly]
     found = _fetch(connection, " UNION ALL ".join(["SELECT min(month) AS month FROM candidate", *dated]))
     earliest = min((month for month in found.column(0).to_pylist() if month is not None), default=period)
     return min(period, max(earliest, last_training - HISTORY_MONTHS + 1 - _BEFORE))
-
-
-def _monthly(catalogue: Catalogue) -> list[Dataset]:
-    """The monthly datasets of the purpose that a feature reads: no other can make the history longer."""
-    return [
-        one
-        for name, one in BUILT_IN.items()
-        if one.grain == "month" and name in DATASETS_READ & catalogue.definitions.keys()
-    ]
 
 
 def _read(
@@ -214,34 +176,46 @@ def _read(
     catalogue: Catalogue,
     first: int,
     period: int,
-    last_training: int,
     listed: str,
 ) -> Group:
-    wanted = ", ".join(f'({feature.sql})::DOUBLE AS "{feature.name}"' for feature in catalogue.features)
     keys = _fetch(connection, "SELECT _key FROM company ORDER BY company").column(0).combine_chunks()
-    mark = f"_key IN ({listed})" if listed else "true"
-    inside = _fetch(connection, f"SELECT {mark} AS inside FROM company ORDER BY company")
-    scored = _fetch(connection, f"SELECT {wanted} FROM history WHERE month = {period} ORDER BY company")
-    rows = _fetch(
+    among = [f"_key IN ({listed})"] if listed else []
+    if catalogue.label is not None:
+        among.append(f"_key NOT IN ({not_scored(catalogue, period)}) AND known")
+    inside = _fetch(connection, f"SELECT {' AND '.join(among) or 'true'} AS inside FROM company ORDER BY company")
+    rows, values = _rows(connection, catalogue)
+    scored, trained = rows["month"] == period, rows["label"] >= _NO_LABEL
+    default = " AND ".join(f"coalesce(lag(debt_ratio, {n}) OVER timeline > 1, false)" for n in range(_DEFAULT_MONTHS))
+    marks = _fetch(
         connection,
-        f"SELECT company, month, {wanted} FROM history SEMI JOIN candidate USING (company, month) "
-        f"WHERE month > {last_training - HISTORY_MONTHS} AND month <= {last_training} ORDER BY company, month",
+        f"SELECT {default} AS mark FROM rated WINDOW timeline AS (PARTITION BY company ORDER BY month) "
+        "ORDER BY company, month",
     )
-    default = " AND ".join(("debt_ratio > 1", *(f"debt_ratio_{n} > 1" for n in range(1, _DEFAULT_MONTHS))))
-    marks = _fetch(connection, f"SELECT coalesce({default}, false) AS mark FROM history ORDER BY company, month")
     proceeding = _fetch(
         connection,
         f"SELECT coalesce(min(month_of(effective_date)), {NEVER}) AS month "
         "FROM company LEFT JOIN raw_proceedings USING (_key) GROUP BY company ORDER BY company",
     )
+    offices = _fetch(
+        connection,
+        "SELECT coalesce(head_office_department, -1)::SMALLINT "
+        "FROM company LEFT JOIN (SELECT * FROM raw_legal_units "
+        f"WHERE month_of(as_of) <= {period} QUALIFY row_number() OVER (PARTITION BY _key ORDER BY as_of DESC) = 1) "
+        "USING (_key) ORDER BY company",
+    )
     return Group(
         keys=keys,
         inside=inside.column(0).to_numpy().astype(np.bool_),
-        scored=_matrix(scored, 0),
-        company=_integers(rows, 0),
-        month=_integers(rows, 1),
-        candidates=_matrix(rows, 2),
+        scored=values[scored],
+        company=rows["company"][trained],
+        month=rows["month"][trained],
+        candidates=values[trained],
+        candidate_sector=rows["sector"][trained].astype(np.int16),
+        label=rows["label"][trained].astype(np.int8),
         proceeding=_integers(proceeding, 0),
+        sector=rows["sector"][scored].astype(np.int16),
+        departement=_integers(offices, 0).astype(np.int16),
+        period=period,
         first=first,
         in_default=marks.column(0).to_numpy().astype(np.bool_).reshape(len(keys), period - first + 1),
     )
@@ -255,12 +229,28 @@ def _integers(table: pa.Table, place: int) -> npt.NDArray[np.int32]:
     return np.asarray(table.column(place).to_numpy(), dtype=np.int32)
 
 
-def _matrix(table: pa.Table, start: int) -> Matrix:
-    """The columns from ``start`` on as one float64 array: null and every NaN as one NaN, -0 as +0."""
-    columns = table.columns[start:]
-    values = np.empty((table.num_rows, len(columns)), np.float64)
-    for place, column in enumerate(columns):
-        values[:, place] = column.to_numpy()
+def _rows(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue
+) -> tuple[dict[str, npt.NDArray[np.int32]], Matrix]:
+    """The wanted rows by company and month: their numbers, and their features as one float64 array.
+
+    Null and every NaN are one NaN, and -0 is +0.  ``label`` is below :data:`_NO_LABEL` for a row that is no candidate.
+    """
+    features = "".join(f', ({feature.sql})::DOUBLE AS "{feature.name}"' for feature in catalogue.features)
+    table = _fetch(
+        connection,
+        "SELECT company, month, coalesce(try_cast(activity_division AS SMALLINT), -1)::INTEGER AS sector, "
+        f"coalesce(label, {_NO_CANDIDATE}) AS label{features} "
+        f"FROM ({history_sql(catalogue.declared)}) LEFT JOIN trained USING (company, month)",
+    )
+    names = ("company", "month", "sector", "label")
+    order = np.lexsort((table.column("month").to_numpy(), table.column("company").to_numpy()))
+    rows = {name: _integers(table, place)[order] for place, name in enumerate(names)}
+    columns = table.columns[len(names) :]
+    del table
+    values = np.empty((len(order), len(columns)), np.float64)
+    for place in range(len(columns)):
+        values[:, place] = columns[place].to_numpy()[order]
     values += 0.0
     values[np.isnan(values)] = np.nan
-    return values
+    return rows, values

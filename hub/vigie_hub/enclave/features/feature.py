@@ -34,6 +34,10 @@ class Feature:
         french: meaning for an agent.
         english: the same in English.
         sql: expression over one row of the company's history (see :mod:`~vigie_hub.enclave.features.history`).
+        window: months whose figures enter, the month itself among them: 1 is a state, 25 looks back two years.  What
+            counts for longer than a month, such as accounts, is one figure.
+        in_sector: the value is told as its place in the company's sector in that month (see
+            :mod:`~vigie_hub.enclave.features.sectors`); ``sql`` is the value that is placed.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Feature:
     french: str
     english: str
     sql: str
+    window: int = 1
+    in_sector: bool = False
 
     @property
     def datasets(self) -> frozenset[str]:
@@ -56,6 +62,10 @@ class Feature:
             MalformedConvention: a source is in no dataset given.
         """
         return labels_of(self.sources, definitions)
+
+    def lags(self, definitions: Mapping[str, Dataset]) -> dict[str, str]:
+        """When a row of each of its sources counts, and with which delay it is delivered; by dataset."""
+        return {name: definitions[name].lag for name in definitions if name in self.datasets}
 
 
 def labels_of(sources: Iterable[str], definitions: Mapping[str, Dataset]) -> frozenset[str]:

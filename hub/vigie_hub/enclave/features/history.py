@@ -1,21 +1,30 @@
-"""The SQL of a company's history: one row per company and month, wide enough for every feature to be an expression.
+"""The SQL of a company's history, wide enough for every feature to be an expression over one row of it.
+
+Three steps, of which only the last is wide, and that for the wanted rows alone:
+
+1. ``monthly``: every company of ``company`` in every month, with what each monthly dataset says of that month;
+2. ``rated``: the same with debts, carried headcount, mean contributions and the debt ratio;
+3. ``history``: the rows of ``wanted`` (company and month) with earlier months beside them, and with the newest usable row
+   of each dataset that is not monthly.
 
 Rules kept:
 
 * **Point in time.**  A row of a dataset joins the month from which it may be used, and nothing dated or available after
-  the end of a month reaches that month.
+  the end of a month reaches that month.  What is not known yet is not filled from later either.
 * **The key's order cannot matter.**  No floating-point value goes through an aggregate: sums over months are written
-  out as sums of lagged columns, in one order.  Aggregates that remain (``max``, ``bool_or``, ``count``) are exact.
-* **Unknown stays NULL.**  A company that one partner does not know has gaps, never a zero and never a dropped row.
+  out as sums of lagged columns, in one order.  Aggregates that remain (``max``, ``bool_or``) are exact.
+* **Unknown stays NULL.**  A company that one partner does not know has gaps, never a zero and never a dropped row, and
+  a quotient whose divisor is 0 is unknown.
 
 The text is what runs, laid out to be read by an auditor; ``docs/features.md`` shows it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from vigie.datasets import BUILT_IN, Column, ColumnType, Dataset
-from vigie_hub.enclave.features.accounts import RATIO_COLUMNS, VALID_MONTHS
+from vigie_hub.enclave.features.windows import any_known, earlier, mean_of_known, months_above_zero, sum_of_known
+from vigie_hub.enclave.features.yearly import YEARLY, latest_rows
 
 MACROS: Final = (
     "CREATE OR REPLACE TEMP MACRO month_of(day) AS (year(day) * 12 + month(day) - 1)::INTEGER",
@@ -28,185 +37,212 @@ MACROS: Final = (
 HEADCOUNT_CARRIED: Final = 6
 """Headcount comes up to six months late: the last known figure counts for that long."""
 
-MEAN_AT_LEAST: Final = 3
-"""Fewest known months for a mean over twelve."""
+PAST: Final = (1, 2, 3, 6, 12, 24)
+"""How many months back the main monthly series are looked at."""
 
+_MONTHLY: Final[Mapping[str, tuple[str, ...]]] = {
+    "contributions": ("contribution_due", "contribution_paid"),
+    "debts": ("employee_share", "employer_share"),
+    "headcount": ("headcount",),
+    "short_time_work": ("consumed_hours", "authorised_hours", "staff_concerned"),
+    "payment_delays": ("delay_days", "late_share_30", "late_share_90"),
+}
+"""Columns of the monthly datasets that are read; names are unique across them."""
 
-def _earlier(column: str, months: Iterable[int]) -> str:
-    """``lag(column, n) OVER timeline AS column_n`` for each n."""
-    return ",\n        ".join(f"lag({column}, {n}) OVER timeline AS {column}_{n}" for n in months)
+MONTHLY_READ: Final = tuple(_MONTHLY)
+"""The monthly datasets: how early their rows begin decides how early the history does."""
 
+_EARLIER_CONTRIBUTIONS: Final = ("contribution_due", "contribution_paid", "contribution_due_where_paid")
 
-def _names(column: str, months: int) -> list[str]:
-    return [column, *(f"{column}_{n}" for n in range(1, months))]
-
-
-def _wrapped(parts: Sequence[str], separator: str) -> str:
-    """Join, four to a line."""
-    lines = [separator.join(parts[at : at + 4]) for at in range(0, len(parts), 4)]
-    return f"{separator.rstrip()}\n                ".join(lines)
-
-
-def _sum_of_known(column: str, months: int) -> str:
-    """Sum over the last months in one written order, unknown ones passed over."""
-    return _wrapped([f"coalesce({name}, 0)" for name in _names(column, months)], " + ")
-
-
-def _any_known(column: str, months: int) -> str:
-    return f"coalesce({_wrapped(_names(column, months), ', ')}) IS NOT NULL"
-
-
-def _count_known(column: str, months: int) -> str:
-    return _wrapped([f"known({name})" for name in _names(column, months)], " + ")
-
-
-def _monthly(dataset: str, columns: Sequence[str]) -> str:
-    wanted = ", ".join(columns)
-    return f"""{dataset}_by_month AS (
-    SELECT company, month_of(raw_{dataset}.month) AS month, {wanted}
-    FROM raw_{dataset} JOIN company USING (_key)
-)"""
-
-
-# Names of a declared dataset are quoted and start with a letter; ours in the same table start with an underscore.
-def latest_rows(dataset: Dataset, columns: Sequence[str]) -> str:
-    """CTE ``<name>_usable``: for each company and month from which something new is known, the newest usable row.
-
-    Only ever grows with time: a row that became usable later but speaks of an earlier time replaces nothing.
-    """
-    time, available = f'"{dataset.time}"', f'"{dataset.available or dataset.time}"'
-    usable = (
-        f"month_of(raw.{time})" if time == available else f"greatest(month_of(raw.{time}), month_of(raw.{available}))"
-    )
-    newest = ",\n            ".join(f'"{column.name}" DESC NULLS LAST' for column in dataset.columns)
-    wanted = ",\n        ".join(f'"{name}"' for name in columns)
-    return f"""{dataset.name}_usable AS (
-    SELECT _company, _usable_from,
-        {wanted}
-    FROM (
-        SELECT company.company AS _company, {usable} AS _usable_from, raw.*
-        FROM raw_{dataset.name} AS raw JOIN company USING (_key)
-    )
-    QUALIFY {time} >= max({time}) OVER (PARTITION BY _company ORDER BY _usable_from)
-        AND row_number() OVER (PARTITION BY _company, _usable_from ORDER BY
-            {newest}) = 1
-)"""
-
-
-_PLANS: Final = """plans AS (
-    SELECT company, month_of(created) AS since, created, due, duration_days
+_LATE: Final = """plans AS (
+    SELECT company, month_of(created) AS since, created, due, duration_days, amount, action, stage
     FROM raw_payment_plans JOIN company USING (_key)
 ),
 plans_by_month AS (
     SELECT company, month,
         bool_or(due >= last_day_of(month))::INTEGER AS plan_active,
         max(due - last_day_of(month)) FILTER (due >= last_day_of(month)) AS plan_remaining_days,
-        max(duration_days) FILTER (due >= last_day_of(month)) AS plan_duration_days
-    FROM panel JOIN plans USING (company)
+        max(duration_days) FILTER (due >= last_day_of(month)) AS plan_duration_days,
+        max(since) AS plan_since
+    FROM wanted JOIN plans USING (company)
     WHERE plans.since <= month
     GROUP BY company, month
+),
+newest_plan AS (
+    SELECT company, month, amount AS plan_amount, due - last_day_of(month) AS newest_plan_remaining,
+        duration_days AS newest_plan_duration
+    FROM wanted JOIN plans USING (company)
+    WHERE plans.since <= month AND due >= last_day_of(month)
+    QUALIFY row_number() OVER (PARTITION BY company, month ORDER BY created DESC, due DESC, duration_days DESC NULLS LAST,
+        amount DESC NULLS LAST, action DESC NULLS LAST, stage DESC NULLS LAST) = 1
 )"""
 
-_KNOWN: Final = f"""known AS (
-    SELECT panel.company, panel.month,
-        contribution_due, employee_share, employer_share, headcount, consumed_hours, authorised_hours,
-        plan_active, plan_remaining_days, plan_duration_days,
-        {{accounts}},
-        {{declared}}
-    FROM panel
-    LEFT JOIN contributions_by_month USING (company, month)
-    LEFT JOIN debts_by_month USING (company, month)
-    LEFT JOIN headcount_by_month USING (company, month)
-    LEFT JOIN short_time_work_by_month USING (company, month)
-    LEFT JOIN plans_by_month USING (company, month)
-    {{latest}}
-),
-carried AS (
+_EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "ccsf": {"ccsf_month": "month_of({}.date)", "ccsf_stage": "{}.stage"},
+    "legal_units": {
+        "created_month": "month_of({}.created)",
+        "activity_section": "{}.activity_section",
+        "activity_division": "{}.activity_division",
+        "open_establishments": "{}.open_establishments",
+    },
+    "state_guaranteed_loans": {"loan_month": "month_of({}.as_of)", "loan_active": "{}.active::INTEGER"},
+}
+"""Datasets whose newest usable row counts whatever its age: name in ``history`` → value, ``{}`` being that row."""
+
+
+def monthly_sql(first: int, last: int) -> str:
+    """The statement that makes the table ``monthly``: every company in every month first..last."""
+    columns = ",\n        ".join(
+        ", ".join("headcount::DOUBLE AS headcount" if name == "headcount" else name for name in names)
+        for names in _MONTHLY.values()
+    )
+    joins = "\n    ".join(f"LEFT JOIN {name}_by_month USING (company, month)" for name in _MONTHLY)
+    parts = [
+        f"panel AS (\n    SELECT company, month FROM company, generate_series({first}, {last}) AS months(month)\n)",
+        *(_by_month(name, names) for name, names in _MONTHLY.items()),
+    ]
+    return (
+        "CREATE OR REPLACE TEMP TABLE monthly AS\nWITH\n"
+        + ",\n".join(parts)
+        + f"\nSELECT panel.company, panel.month,\n        {columns}\n    FROM panel\n    {joins}"
+    )
+
+
+def _by_month(dataset: str, columns: tuple[str, ...]) -> str:
+    return f"""{dataset}_by_month AS (
+    SELECT company, month_of(raw_{dataset}.month) AS month, {", ".join(columns)}
+    FROM raw_{dataset} JOIN company USING (_key)
+)"""
+
+
+RATED: Final = f"""CREATE OR REPLACE TEMP TABLE rated AS
+WITH carried AS (
     SELECT *,
         employee_share + employer_share AS debt,
+        CASE WHEN contribution_paid IS NOT NULL THEN contribution_due END AS contribution_due_where_paid,
         last_value(headcount IGNORE NULLS) OVER carrying AS headcount_known,
         last_value(CASE WHEN headcount IS NOT NULL THEN month END IGNORE NULLS) OVER carrying AS headcount_month
-    FROM known
+    FROM monthly
     WINDOW carrying AS (
         PARTITION BY company ORDER BY month ROWS BETWEEN {HEADCOUNT_CARRIED} PRECEDING AND CURRENT ROW
     )
 ),
-lagged AS (
+called AS (
     SELECT *,
-        {_earlier("contribution_due", range(1, 12))},
-        {_earlier("consumed_hours", range(1, 12))},
-        {_earlier("headcount_known", (6, 12))},
-        {_earlier("debt", (3,))}
+        {earlier({name: range(1, 12) for name in _EARLIER_CONTRIBUTIONS})}
     FROM carried
+    WINDOW timeline AS (PARTITION BY company ORDER BY month)
+),
+averaged AS (
+    SELECT company, month, contribution_due, employee_share, employer_share, debt,
+        headcount_known, headcount_month, consumed_hours, authorised_hours, staff_concerned,
+        delay_days, late_share_30, late_share_90,
+        {mean_of_known("contribution_due", (3, 6, 12))},
+        CASE WHEN {any_known("contribution_due_where_paid", 12)}
+            THEN {sum_of_known("contribution_due_where_paid", 12)} END AS called_12,
+        CASE WHEN {any_known("contribution_due_where_paid", 12)}
+            THEN {sum_of_known("contribution_paid", 12)} END AS paid_12
+    FROM called
+)
+SELECT *,
+        CASE WHEN contribution_due_mean_12 > 0 THEN debt / contribution_due_mean_12 END AS debt_ratio,
+        debt / nullif(headcount_known, 0) AS debt_per_head
+FROM averaged"""
+"""The statement that makes the table ``rated`` of ``monthly``."""
+
+_LAGGED: Final = f"""lagged AS (
+    SELECT *,
+        {
+    earlier(
+        {
+            "contribution_due_mean_12": (12,),
+            "employee_share": (*range(1, 13), 24),
+            "employer_share": (*range(1, 13), 24),
+            "debt": range(1, 13),
+            "debt_ratio": (*range(1, 13), 24),
+            "debt_per_head": (3,),
+            "headcount_known": (3, 6, 12, 24),
+            "consumed_hours": (*range(1, 13), 24),
+            "delay_days": PAST,
+            "late_share_30": (12,),
+            "late_share_90": (12,),
+        }
+    )
+}
+    FROM rated
     WINDOW timeline AS (PARTITION BY company ORDER BY month)
 ),
 summed AS (
     SELECT *,
-        {_count_known("contribution_due", 12)}
-            AS contribution_months,
-        {_sum_of_known("contribution_due", 12)}
-            AS contribution_sum,
-        CASE WHEN {_any_known("consumed_hours", 3)}
-            THEN {_sum_of_known("consumed_hours", 3)} END AS consumed_hours_sum_3,
-        CASE WHEN {_any_known("consumed_hours", 12)}
-            THEN {_sum_of_known("consumed_hours", 12)} END AS consumed_hours_sum_12
+        {mean_of_known("employee_share", (3, 6, 12))},
+        {mean_of_known("employer_share", (3, 6, 12))},
+        {mean_of_known("debt_ratio", (12,))},
+        {months_above_zero("debt", 12)} AS debt_months_12,
+        CASE WHEN {any_known("consumed_hours", 3)}
+            THEN {sum_of_known("consumed_hours", 3)} END AS consumed_hours_sum_3,
+        CASE WHEN {any_known("consumed_hours", 12)}
+            THEN {sum_of_known("consumed_hours", 12)} END AS consumed_hours_sum_12
     FROM lagged
-),
-rated AS (
-    SELECT *,
-        CASE WHEN contribution_months >= {MEAN_AT_LEAST}
-            THEN contribution_sum / contribution_months END AS contribution_mean,
-        CASE WHEN contribution_mean > 0 THEN debt / contribution_mean END AS debt_ratio
-    FROM summed
-)
-SELECT *,
-        {_earlier("debt_ratio", (1, 2, 3, 6, 12))}
-FROM rated
-WINDOW timeline AS (PARTITION BY company ORDER BY month)"""
+)"""
 
 
-def history_sql(declared: Mapping[str, Dataset], first: int, last: int) -> str:
-    """The statement that makes the table ``history``: every company of ``company`` in every month first..last.
+def history_sql(declared: Mapping[str, Dataset]) -> str:
+    """The query ``history``: a row for each of ``wanted``.
 
     Args:
         declared: the datasets without features of their own, whose columns count as they are; by name.
-        first: first month of the panel.
-        last: last month of the panel, the period of the order.
     """
-    ratios = BUILT_IN["ratios"]
+    newest = [BUILT_IN[name] for name in _EVENTS]
     parts = [
-        f"panel AS (\n    SELECT company, month FROM company, generate_series({first}, {last}) AS months(month)\n)",
-        _monthly("contributions", ["contribution_due"]),
-        _monthly("debts", ["employee_share", "employer_share"]),
-        _monthly("headcount", ["headcount::DOUBLE AS headcount"]),
-        _monthly("short_time_work", ["consumed_hours", "authorised_hours"]),
-        _PLANS,
-        latest_rows(ratios, ["closing_date", *RATIO_COLUMNS]),
+        "dated AS (\n    SELECT company, month, month - 12 AS month_12, month - 24 AS month_24 FROM wanted\n)",
+        _LAGGED,
+        _LATE,
+        *(latest_rows(one, [column.name for column in one.columns]) for one in newest),
+        *(latest_rows(BUILT_IN[one.dataset], one.columns, one.prefer, one.valid) for one in YEARLY),
         *(latest_rows(one, [column.name for column in one.columns]) for one in declared.values()),
     ]
-    valid = f"panel.month < ratios_usable._usable_from + {VALID_MONTHS}"
-    accounts = [
-        f"CASE WHEN {valid} THEN month_of(ratios_usable.closing_date) END AS accounts_closing_month",
-        *(f"CASE WHEN {valid} THEN ratios_usable.{name} END AS accounts_{name}" for name in RATIO_COLUMNS),
-    ]
     values = [
-        f"{_value(one.name, column)} AS {declared_name(one.name, column.name)}"
-        for one in declared.values()
-        for column in one.columns
-        if column.name != one.time
+        *(
+            f"{value.format(f'{name}_usable')} AS {column}"
+            for name in _EVENTS
+            for column, value in _EVENTS[name].items()
+        ),
+        *(value for one in YEARLY for value in one.values()),
+        *(
+            f"{_value(one.name, column)} AS {declared_name(one.name, column.name)}"
+            for one in declared.values()
+            for column in one.columns
+            if column.name != one.time
+        ),
     ]
     joins = [
-        f"ASOF LEFT JOIN {name}_usable ON panel.company = {name}_usable._company "
-        f"AND panel.month >= {name}_usable._usable_from"
-        for name in ("ratios", *declared)
+        *(_newest(f"{one.name}_usable", f"{one.name}_usable", "month") for one in (*newest, *declared.values())),
+        *(_newest(f"{one.dataset}_usable", one.row(back), _month(back)) for one in YEARLY for back in one.back),
     ]
-    between = ",\n        "
-    known = _KNOWN.format(
-        accounts=between.join(accounts),
-        declared=between.join(values) if values else "NULL AS nothing_declared",
-        latest="\n    ".join(joins),
+    between, line = ",\n        ", "\n    "
+    return f"""WITH
+{f",{chr(10)}".join(parts)}
+SELECT dated.company, dated.month, summed.* EXCLUDE (company, month),
+        plan_active, plan_remaining_days, plan_duration_days, plan_since, plan_amount, newest_plan_remaining,
+        newest_plan_duration,
+        {between.join(values)}
+    FROM dated
+    LEFT JOIN summed USING (company, month)
+    LEFT JOIN plans_by_month USING (company, month)
+    LEFT JOIN newest_plan USING (company, month)
+    {line.join(joins)}"""
+
+
+def _month(back: int) -> str:
+    return f"month_{back}" if back else "month"
+
+
+def _newest(usable: str, row: str, month: str) -> str:
+    renamed = "" if row == usable else f" AS {row}"
+    return (
+        f"LEFT JOIN {usable}{renamed} ON dated.company = {row}._company\n"
+        f"        AND dated.{month} >= {row}._usable_from AND dated.{month} < {row}._usable_until"
     )
-    return "CREATE OR REPLACE TEMP TABLE history AS\nWITH\n" + ",\n".join(parts) + ",\n" + known
 
 
 def declared_name(dataset: str, column: str) -> str:
@@ -218,5 +254,5 @@ def _value(dataset: str, column: Column) -> str:
     quoted = f'{dataset}_usable."{column.name}"'
     # A date is told as months before the row's month: a day in itself only says when the row was made.
     if column.type in (ColumnType.MONTH, ColumnType.DATE):
-        return f"panel.month - month_of({quoted})"
+        return f"dated.month - month_of({quoted})"
     return f"{quoted}::DOUBLE"

@@ -50,7 +50,7 @@ def train_and_score(
     *,
     model: bytes | None = None,
 ) -> Scores:
-    """Train on the labelled rows of a panel and score its companies, or score them with a model that is given.
+    """Train on the labelled rows of a panel and score its companies, or score them with a model that was trained before.
 
     Args:
         panel: from :class:`PanelBuilder`.

@@ -100,9 +100,9 @@ class PanelBuilder:
         self._strong.append(strong_signals(group, self._period)[group.inside])
         company, starts = np.unique(group.company[counts], return_index=True)
         values, labels, month = group.candidates[counts], outcome[counts], group.month[counts]
-        facts = np.column_stack(
-            [group.proceeding[company], _codes(group, "sector")[company], _codes(group, "departement")[company]]
-        ).astype(np.int32)
+        facts = np.column_stack([group.proceeding[company], group.sector[company], group.departement[company]]).astype(
+            np.int32
+        )
         found = digests(values, labels, month, starts, facts)
         self._pieces.append(_Piece(values, labels, month, starts, facts, found))
 
@@ -145,12 +145,6 @@ class PanelBuilder:
             horizon=self._horizon,
             plain="." in self._target,
         )
-
-
-def _codes(group: Group, name: str) -> Integers:
-    """Codes of a group's companies; a group that does not tell them leaves all unknown."""
-    found = getattr(group, name, None)
-    return np.full(len(group.keys), UNKNOWN, np.int32) if found is None else np.asarray(found, np.int32)
 
 
 def _ranks(ordered: list[bytes]) -> Integers:

@@ -9,7 +9,7 @@ The evaluation stands where a run would have stood at the first test month: what
 so that every outcome it used was known then.  The model that scores is then made in the same way, later.
 
 The part of a company follows from the rank of its own content (:mod:`~vigie_hub.enclave.model.identity`), never from its
-key: keys differ between exchanges, and scores must not (docs/adr/0014).
+key: keys differ between exchanges, and scores must not (docs/adr/0017).
 """
 
 from dataclasses import dataclass

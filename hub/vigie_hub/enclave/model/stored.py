@@ -88,12 +88,15 @@ class Model:
         """
         if names == self.features:
             return
-        lacking, new = [n for n in self.features if n not in names], [n for n in names if n not in self.features]
-        named = ", ".join([*(f"without {name}" for name in lacking), *(f"with {name}" for name in new)][:6])
+        others = len(set(names) - set(self.features))
         raise Refused(
             "model",
             expected=f"the {len(self.features)} features that the model learnt, in their order",
-            found=f"{len(names)} features, {named}" if named else "the same features in another order",
+            found=(
+                "the same features in another order"
+                if set(names) == set(self.features)
+                else f"{len(names)} features, {others} of them others"
+            ),
         )
 
     def to_bytes(self) -> bytes:

@@ -10,7 +10,7 @@ from support.world import ORIGIN
 from vigie.audit.export import fetch
 from vigie.audit.folder import Export
 from vigie.audit.verify import verify
-from vigie.errors import BadProof, BadSignature, Malformed, MalformedStatement
+from vigie.errors import BadProof, BadSignature, Malformed, MalformedStatement, Missing
 from vigie.note import Signer
 
 GOOD = Story()
@@ -39,6 +39,9 @@ class Source:
         self.receipts_asked += 1
         name = next(name for name, said in self.story.said.items() if said.digest == digest)
         return self.story.receipt(name)
+
+    async def quote(self, digest: bytes) -> bytes:
+        raise Missing("no evidence of this story names a quote")
 
 
 class LateReceipts(Source):
@@ -90,7 +93,7 @@ def test_a_journal_that_shrank_is_refused() -> None:
 
 class Another(Source):
     async def checkpoint(self) -> bytes:
-        return self.story.checkpoint().replace(b"\n39\n", b"\n38\n")
+        return self.story.checkpoint().replace(b"\n41\n", b"\n40\n")
 
 
 class ShortPages(Source):

@@ -16,7 +16,7 @@ from vigie import statement as statements
 from vigie.audit.folder import Export, gather, layout
 from vigie.audit.report import CHECKS, Report
 from vigie.audit.verify import verify
-from vigie.bodies import Reason, RunResult
+from vigie.bodies import Reason, RunResult, SealedModel
 from vigie.errors import MalformedStatement
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.proof import Receipt
@@ -77,7 +77,27 @@ def resigned(member: str, use: str = "signing") -> tuple[note.Signer, ...]:
     return (demo_keyrings()[member].signer(use),)
 
 
+EARLY = {"erasure": body(convention=GOOD.said["convention 1"].digest)}
+"""The erasure as it would be made before the convention was amended."""
+
 FAULTS = {
+    # -- erasures
+    "erasure signed by another": Fault(
+        "statements", "signed as it must be", "erasure", Change(signers={"erasure": resigned("acoss")})
+    ),
+    "erasure of another's lot": planted(
+        "erasures", "names a lot of travail", "erasure", lots=(GOOD.said["lot short time"].digest,)
+    ),
+    "erasure before the lot that it names": Fault(
+        "erasures", "had withdrawn epoch 1", "lot ratios",
+        Change(body=EARLY, arrange=after("erasure", "approval acoss")),
+    ),
+    "order over a lot that was withdrawn": Fault(
+        "orders", "withdrawn", "order 1", Change(body=EARLY, arrange=after("erasure", "lot ratios"))
+    ),
+    "opened after it was withdrawn": Fault(
+        "erasures", "a copy of it was kept", "release bdf 1", Change(body=EARLY, arrange=after("erasure", "order 1"))
+    ),
     # -- statements and conventions
     "lot signed by another": Fault(
         "statements", "signed as it must be", "lot ratios", Change(signers={"lot ratios": resigned("acoss")})
@@ -332,6 +352,43 @@ FAULTS = {
     "delivery to another": planted(
         "deliveries", "a result of banque-de-france", "delivery acoss 1", grant="banque-de-france-list"
     ),
+    # -- joint keys and models
+    "joint key of another threshold": planted("statements", "not allowed", "joint 1", threshold=3),
+    "joint key signed by another enclave": Fault(
+        "statements", "signed as it must be", "joint 1", Change(signers={"joint 1": (enclave_signer("evidence 2"),)})
+    ),
+    "joint key of other custodians": planted(
+        "statements", "not allowed", "joint 1", shares=lambda old: tuple(replace(one, index=9) for one in old)
+    ),
+    "joint key drawn twice": planted("joint-keys", "was drawn in entry", "joint 2", previous=None),
+    "joint key that follows nothing": planted("joint-keys", "must follow the one of", "joint 2", previous=digest("?")),
+    "joint key that no run names": planted("joint-keys", "no run of the enclave", "joint 1", "run 1", joint=None, sealed=None),
+    "joint key after its run": Fault(
+        "joint-keys", "names it after it", "joint 1", Change(arrange=after("joint 1", "run 1"))
+    ),
+    "joint key that the journal lacks": planted("order-of-events", "not in the journal", "run 1", joint=digest("?")),
+    "model that no run trained": planted(
+        "joint-keys", "no run before this one trained", "run 2", "run 1", sealed=None
+    ),
+    "scored with another model": planted("joint-keys", "another model than its order", "run 2", model=digest("?")),
+    "sealed a model that was given": planted(
+        "joint-keys", "its order named one", "run 2", sealed=SealedModel(digest("?"), 1, 4096)
+    ),
+    "too few shares": planted(
+        "joint-keys", "shares of 1 organisations, of which 2", "run 2", shares={"acoss": "sound", "travail": "wrong"}
+    ),
+    "share of nobody": planted(
+        "joint-keys", "who has none", "run 2", shares=lambda old: {**old, "auditeur": "sound"}
+    ),
+    "share that was not given": planted(
+        "joint-keys", "whose release gave none", "run 2", "release travail 2", share=None
+    ),
+    "shares used in training": planted(
+        "joint-keys", "a run that trained used shares", "run 1", shares={"acoss": "sound"}
+    ),
+    "share given for training": planted(
+        "releases", "an order that names no model", "release acoss 1", share=digest("?")
+    ),
     "delivery at another level": planted("deliveries", "says level A4", "delivery acoss 1", level="A4"),
 }  # fmt: skip
 
@@ -355,7 +412,7 @@ def test_the_report_tells_who_sent_what_what_was_computed_and_who_received_it() 
     )
     assert "hub refused travail" in told[GOOD.index("refusal"), "refusal"]
     assert any("hub administrator could read data" in note for note in report.check("runs").notes)
-    assert any("seccomp" in note for note in report.check("runs").notes)
+    assert any("memory_lock" in note for note in report.check("runs").notes)
     assert "witnessed by 3 of 3 organisations" in report.check("witnesses").notes[0]
     assert report.as_json()["checks"][0]["name"] == next(iter(CHECKS))
 
@@ -522,12 +579,20 @@ def test_answers_may_enter_the_journal_in_another_order_than_they_were_charged()
 def test_a_refusal_after_evidence_counts_as_an_answer() -> None:
     def refuse(old: object) -> object:
         return dataclasses.replace(  # type: ignore[type-var]
-            old, decision="refused", lots=(), blob=None, reason=Reason("policy", "a person's word", "none yet")
+            old,
+            decision="refused",
+            lots=(),
+            blob=None,
+            share=None,
+            reason=Reason("policy", "a person's word", "none yet"),
         )
 
-    change = Change(body={"release travail 2": refuse})
+    def threshold_of_one(old: object) -> object:
+        return dataclasses.replace(old, shares={"acoss": "sound"})  # type: ignore[type-var]
+
+    change = Change(body={"release travail 2": refuse, "run 2": threshold_of_one})
     report = verify(Story(change).export(), OWN)
-    assert faults(report) == {}
+    assert list(faults(report)) == ["joint-keys"], "a refusal gives no share either"
     assert any("without banque-de-france, travail" in event.sentence for event in report.events)
 
 

@@ -17,6 +17,7 @@ from vigie.card import parse_card
 from vigie.chain import ConventionChain
 from vigie.cli import convention as cli_convention
 from vigie.convention import parse
+from vigie.enclave_files import Contents, Distribution, encode_contents
 from vigie.keyring import Keyring
 
 
@@ -366,6 +367,67 @@ def test_measure_refuses_without_launch_settings(vigie: Vigie, world: World, lau
         (root.parent / "launch.json").write_text(launch)
     done = vigie("evidence", "measure", "--root", root)
     assert done.code == 2 and done.out == ""
+
+
+def small_root(folder: Path, text: str = "print(1)\n") -> Path:
+    """A folder with a root and launch settings, as `vigie-hub init` makes one."""
+    (folder / "root" / "lib" / "python3.11" / "vigie").mkdir(parents=True)
+    (folder / "root" / "lib" / "python3.11" / "vigie" / "main.py").write_text(text)
+    (folder / "launch.json").write_text('{"arguments": ["bin/python3"], "environment": {"TZ": "UTC"}, "policy": "p"}')
+    vigie = Distribution("0.1.0", "MIT", ("vigie",))
+    (folder / "root" / "contents.json").write_bytes(encode_contents(Contents({"vigie": vigie}, "3.11", "glibc", "x86")))
+    return folder
+
+
+def test_explain_lists_saves_and_compares(vigie: Vigie, tmp_path: Path) -> None:
+    one, two = small_root(tmp_path / "one"), small_root(tmp_path / "two", "print(2)\n")
+    measurement = vigie("evidence", "measure", "--root", one / "root").out.strip()
+    saved = tmp_path / "list.json"
+    done = vigie("evidence", "explain", one, "--save", saved, "--files")
+    assert done.code == 0 and f"measurement {measurement}" in done.out
+    assert "0.1.0, licence MIT" in done.out and "lib/python3.11/vigie/main.py" in done.out and "TZ=UTC" in done.out
+    assert vigie("evidence", "measure", "--list", saved).out.strip() == measurement
+    assert json.loads(vigie("evidence", "explain", saved, "--json").out)["measurement"] == measurement
+    assert "the same files" in vigie("evidence", "explain", saved, one / "root").out
+    (two / "root" / "more").write_text("")
+    (two / "launch.json").write_text(
+        '{"arguments": ["bin/python3", "-O"], "environment": {"TZ": "UTC"}, "policy": "p"}'
+    )
+    differ = vigie("evidence", "explain", saved, two).out
+    assert "changed  lib/python3.11/vigie/main.py" in differ and "added    more" in differ
+    assert 'launch   arguments: ["bin/python3"] → ["bin/python3", "-O"]' in differ
+    assert json.loads(vigie("evidence", "explain", saved, two, "--json").out)["added"] == ["more"]
+
+
+def test_explain_and_measure_refuse(vigie: Vigie, tmp_path: Path) -> None:
+    one = small_root(tmp_path / "one")
+    saved = tmp_path / "list.json"
+    assert vigie("evidence", "explain", one, one, "--save", saved).code == 2 and not saved.exists()
+    assert vigie("evidence", "explain", one, "--save", saved).code == 0
+    assert vigie("evidence", "measure").code == 2
+    assert vigie("evidence", "measure", "--root", one / "root", "--list", saved).code == 2
+    assert vigie("evidence", "explain", tmp_path / "nothing").code == 2
+    saved.write_bytes(saved.read_bytes().replace(b"bin/python3", b"bin/python4"))
+    done = vigie("evidence", "measure", "--list", saved)
+    assert done.code == 3 and "another measurement" in done.err and done.out == ""
+    (one / "root" / "main.pyc").write_bytes(b"")
+    for arguments in (("explain", one, "--no-check"), ("measure", "--root", one / "root", "--no-verify")):
+        done = vigie("evidence", *arguments)
+        assert done.code == 2 and "main.pyc" in done.err
+
+
+def test_approve_shows_what_is_approved_from_its_list(vigie: Vigie, world: World, tmp_path: Path) -> None:
+    saved, other = tmp_path / "list.json", tmp_path / "other.json"
+    vigie("evidence", "explain", small_root(tmp_path / "one"), "--save", saved)
+    vigie("evidence", "explain", small_root(tmp_path / "two", "print(2)\n"), "--save", other)
+    measurement = vigie("evidence", "measure", "--list", saved).out.strip()
+    output = tmp_path / "approval.note"
+    rest = ("--convention", world.convention_path, "--keyring", world.keyring_path("acoss"), "--output", output)
+    refused = vigie("approve", "--measurement", measurement, "--files", other, *rest)
+    assert refused.code == 5 and not output.exists()
+    assert "0.1.0" not in refused.err  # nothing is shown as approved that is not
+    done = vigie("approve", "--measurement", measurement, "--files", saved, *rest)
+    assert done.code == 0 and "0.1.0, licence MIT" in done.err and output.exists()
 
 
 def test_approve_refuses(vigie: Vigie, world: World) -> None:

@@ -96,7 +96,7 @@ def test_the_claims_of_a_chip_are_those_of_its_source() -> None:
     genoa = BY_NAME["azure-snp_evidence-genoa"].check(BY_NAME["azure-snp_evidence-genoa"].evidence)
     assert getattr(genoa, "generation", "") == "Genoa"
     cloud = BY_NAME["snp-vlek"].check(BY_NAME["snp-vlek"].evidence)
-    assert any("VLEK" in note for note in getattr(cloud, "notes", ()))
+    assert any("VLEK" in note.en and "VLEK" in note.fr for note in getattr(cloud, "notes", ()))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,12 @@ def test_the_claims_of_a_chip_are_those_of_its_source() -> None:
         ("snp-vcek", Policy(refused_generations=frozenset({"Milan"})), "generation"),
         ("snp-vcek", Policy(minimum_tcb={"Milan": {"microcode": 116}}), "tcb"),
         ("snp-vcek", Policy(minimum_tcb={"Milan": {"fmc": 1}}), "tcb"),
+        ("snp-vcek", Policy(minimum_tcb={"Genoa": {"snp": 1}}), "tcb"),
+        ("snp-vcek", Policy(measurements=frozenset()), "launch measurement"),
+        ("snp-vcek", Policy(measurements=frozenset({bytes(48)})), "launch measurement"),
+        ("tdx", Policy(measurements=frozenset({bytes(48)})), "launch measurement"),
+        ("nitro", Policy(measurements=frozenset({bytes(48)})), "launch measurement"),
+        ("azure-snp_evidence-v1", Policy(measurements=frozenset({bytes(48)})), "launch measurement"),
         ("tdx", Policy(refused_generations=frozenset({"b0c06f000000"})), "generation"),
         ("tdx", Policy(registers={3: bytes([1] * 48)}), "register 3"),
         ("nitro", Policy(registers={1: bytes(48)}), "register 1"),
@@ -127,7 +133,11 @@ def test_a_policy_refuses_what_the_signatures_allow(name: str, policy: Policy, c
 
 
 def test_a_policy_is_met() -> None:
-    policy = Policy(minimum_tcb={"Milan": {"snp": 8, "microcode": 115}, "Genoa": {"snp": 99}})
+    launched = BY_NAME["snp-vcek"].check(BY_NAME["snp-vcek"].evidence)
+    policy = Policy(
+        minimum_tcb={"Milan": {"snp": 8, "microcode": 115}, "Genoa": {"snp": 99}},
+        measurements=frozenset({bytes(48), getattr(launched, "measurement", b"")}),
+    )
     full("snp-vcek", policy=policy).check(BY_NAME["snp-vcek"].evidence)
     found = BY_NAME["nitro"].check(BY_NAME["nitro"].evidence)
     registers = getattr(found, "registers", {})
@@ -145,7 +155,7 @@ def test_the_warning_comes_seven_days_before_the_end_and_the_refusal_at_it() -> 
             found = full("tdx", at=at).check(sample.evidence)
         except Refused as refusal:
             return f"refused by its {refusal.claim}"
-        return "warned" if any("renew it" in note for note in getattr(found, "notes", ())) else "quiet"
+        return "warned" if any("renew it" in note.en for note in getattr(found, "notes", ())) else "quiet"
 
     calendar = [sample.at + timedelta(hours=hours) for hours in range(0, 24 * 32, 6)]
     wanted = [

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from support.panel import ALL, group, same_bits, scored, table
 from vigie.datasets import BUILT_IN, Column, ColumnType, Dataset
+from vigie.datasets.departments import CATEGORIES
 from vigie.errors import MalformedConvention
 from vigie_hub.enclave.features import BUILT_IN_FEATURES, catalogue_of, connect
 from vigie_hub.enclave.features.catalogue import DATASETS_READ
@@ -150,10 +151,29 @@ def test_a_dataset_that_is_away_leaves_its_columns_in_place_and_empty() -> None:
     whole, without = group(tables, "2020-12"), group({"headcount": tables["headcount"]}, "2020-12")
     assert whole.scored.shape == without.scored.shape
     away = [place for place, feature in enumerate(ALL.features) if "ratios" in feature.datasets]
-    assert not np.isnan(whole.scored[:, away]).any()
+    now = [place for place in away if not ALL.names[place].endswith(("_ago", "_in_sector"))]
+    assert len(now) == 7 and not np.isnan(whole.scored[:, now]).any()
     assert np.isnan(without.scored[:, away]).all()
     stay = [place for place in range(len(ALL.features)) if place not in away]
     assert same_bits(whole.scored[:, stay], without.scored[:, stay])
+
+
+def test_a_company_has_the_sector_and_departement_that_the_register_last_gave_by_the_period() -> None:
+    rows = [
+        (A, "2019-01", "j", 62, 620, 6202, 1, 5710, "2001-01-01", True, "d2a"),
+        (A, "2020-06", "g", 47, 471, 4711, 1, 5710, "2001-01-01", True, "d75"),
+        (A, "2021-01", "c", 10),  # a stock that comes later
+        (B, "2021-01", "c", 10),
+    ]
+    tables = {
+        "headcount": table("headcount", [(A, "2018-01", 1), (B, "2018-01", 1)]),
+        "legal_units": table("legal_units", rows),
+    }
+    for period, division, departement in (("2018-12", -1, -1), ("2020-05", 62, "d2a"), ("2020-12", 47, "d75")):
+        found = group(tables, period)
+        assert found.sector.tolist() == [division, -1]
+        assert found.departement.tolist() == [departement if departement == -1 else CATEGORIES.index(departement), -1]
+        assert found.sector.dtype == found.departement.dtype == np.int16
 
 
 amounts = st.one_of(st.none(), st.floats(-1e9, 1e9), st.sampled_from([0.1, 0.2, 0.3, -0.0, 1e-300]))
@@ -242,16 +262,7 @@ WITHOUT_FEATURES = sorted(BUILT_IN.keys() - DATASETS_READ - {"proceedings"})
 
 
 def test_a_built_in_dataset_without_features_adds_none_and_is_not_a_declared_one() -> None:
-    assert WITHOUT_FEATURES == [
-        "accounts",
-        "ccsf",
-        "establishment_departments",
-        "legal_units",
-        "payment_delays",
-        "perimeter",
-        "state_guaranteed_loans",
-        "tax_accounts",
-    ]
+    assert WITHOUT_FEATURES == ["establishment_departments", "perimeter"]
     assert not {source for feature in ALL.features for source in feature.datasets} & set(WITHOUT_FEATURES)
     assert ALL.declared == {}
     assert ALL.names == catalogue_of(BUILT_IN[name] for name in BUILT_IN if name not in WITHOUT_FEATURES).names
@@ -270,13 +281,7 @@ def test_a_dataset_without_features_changes_no_bit_and_makes_no_history_longer()
     }
     old = "2011-01"
     others: dict[str, list[tuple[Any, ...]]] = {
-        "ccsf": [(A, "2011-01-15", "opened")],
-        "accounts": [(A, "2010-05-31", old, "diane")],
-        "payment_delays": [(A, old, 12, 0.5), (B, old, 3)],
-        "legal_units": [(A, old, "j", 62, 620, 6202, 1, 5710, "2001-01-01", True, "d2a", False, 3)],
         "establishment_departments": [(A, old, "d2a", 2), (A, old, "d971", 1)],
-        "tax_accounts": [(A, "2010-05-31", old, 12, 1e6)],
-        "state_guaranteed_loans": [(A, old, True), (B, old, False)],
         "perimeter": [(A, old)],
     }
     assert sorted(others) == WITHOUT_FEATURES
@@ -307,7 +312,7 @@ def test_labels_are_those_of_the_sources() -> None:
     assert labels["debt_per_head"] == {"urssaf"}
     assert labels["short_time_ratio"] == {"dgefp"}
     assert labels["supplier_delay"] == {"bdf"}
-    assert len(labels) == len(BUILT_IN_FEATURES) == 30
+    assert len(labels) == len(BUILT_IN_FEATURES) == 154
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vigie.errors import MalformedFrame, MalformedSegment
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub.enclave import frames
 from vigie_hub.enclave.channel import Channel
-from vigie_hub.enclave.main import run
+from vigie_hub.enclave.main import Standing, run
 from vigie_hub.enclave.stopping import failed
 
 A, B = "000000001", "900000002"
@@ -402,9 +402,9 @@ def test_a_row_is_for_a_company_that_the_recipient_said_something_about(story: S
 def test_a_first_message_other_than_begin(world: World) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        frames.send(ours, frames.CONTROL, pb.Control(go=pb.Go()).SerializeToString())
-        with pytest.raises(MalformedFrame, match="Begin"):
-            run(Channel(theirs), clock=lambda: world.now)
+        ours.sendall(frames.encode(frames.CONTROL, pb.Control(go=pb.Go(evidence=b"e")).SerializeToString()))
+        with pytest.raises(MalformedFrame, match="another message"):
+            run(Channel(theirs), clock=lambda: world.now, standing=Standing({}, {}))
 
 
 SECRET = "123456789"

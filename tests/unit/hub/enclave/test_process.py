@@ -5,8 +5,9 @@ import socket
 import numpy as np
 import pytest
 
-from support.enclave_story import DEMO, MEASUREMENT, Outcome, Story, load, pseudonym_of, spawned
-from support.panel import ALL, group
+from support import enclave_story
+from support.enclave_story import DEMO, MEASUREMENT, Outcome, Story, load, pseudonym_of, receive_frame, spawned
+from support.panel import DEMO_CATALOGUE, group
 from support.world import PARTNERS, World
 from vigie import bodies, evidence, sealing, segment, sizes, statement
 from vigie.authority import judge
@@ -42,8 +43,8 @@ def reference(story: Story) -> Scores:
     """All tables in one place, in clear, sorted by SIREN, in one group."""
     clear = {name: table for tables in story.tables.values() for name, table in tables.items()}
     builder = PanelBuilder(target="failure-or-default", horizon=18, period=parse_month(PERIOD))
-    builder.add(group(clear, PERIOD))
-    return train_and_score(builder.build(), ALL)
+    builder.add(group(clear, PERIOD, catalogue=DEMO_CATALOGUE))
+    return train_and_score(builder.build(), DEMO_CATALOGUE)
 
 
 def test_the_federated_scores_are_the_centralised_ones_bit_for_bit(
@@ -68,7 +69,7 @@ def test_reasons_and_topics_are_the_centralised_ones_too(outcome: Outcome, refer
         reference.explanation.rows.tolist(), reference.explanation.contributions, strict=True
     ):
         row = rows[pseudonym_of(keys[place])]
-        by_name = dict(zip(ALL.names, contributions.tolist(), strict=True))
+        by_name = dict(zip(DEMO_CATALOGUE.names, contributions.tolist(), strict=True))
         assert row["reason_1_contribution"] == by_name[row["reason_1"]]
         whole = sum(row[topic] for topic in TOPICS)
         assert whole == pytest.approx(contributions.sum(), abs=1e-9)
@@ -89,10 +90,10 @@ def test_the_run_is_signed_by_the_enclave_of_its_evidence(outcome: Outcome, stor
 
 def test_the_evidence_names_every_layer(outcome: Outcome, world: World) -> None:
     said = bodies.read(outcome.evidence, Evidence)
-    assert {name for name, state in said.layers.items() if state == sandbox.ENFORCED} == set(
-        world.convention.enclave.layers
-    )
-    assert {name for name, state in said.layers.items() if state == sandbox.ABSENT} == set(sandbox.NOT_YET)
+    assert tuple(said.layers) == tuple(sorted(sandbox.NAMES))
+    assert evidence.missing_layers(said, world.convention) == ()
+    for name in ("network", "pids", "ipc", "uts", "cgroups", "mounts"):
+        assert said.layers[name] == "not enforced: mode B has no namespaces"
     assert said.measurement == MEASUREMENT
     assert said.policy == sandbox.policy_digest()
     assert evidence.level(said, world.convention) == "A1"
@@ -113,10 +114,10 @@ def test_each_recipient_gets_what_its_grant_says(outcome: Outcome, story: Story,
     for partner, labels in zip(PARTNERS, ("urssaf", "bdf", "dgefp"), strict=True):
         table, about = outcome.opened(world, f"{partner}-list")
         named = {name for number in (1, 2, 3) for name in table.column(f"reason_{number}").to_pylist()} - {None}
-        features = {feature.name: feature for feature in ALL.features}
+        features = {feature.name: feature for feature in DEMO_CATALOGUE.features}
         assert named == set(about["features"])
         assert named
-        assert all(ALL.labels(features[name]) <= {labels} for name in named)
+        assert all(DEMO_CATALOGUE.labels(features[name]) <= {labels} for name in named)
         sent = {siren for one in story.tables[partner].values() for siren in one.column(0).to_pylist()}
         assert set(table.column(PSEUDONYM).to_pylist()) == {pseudonym_of(siren) for siren in sent}
         assert (about["recipient"], about["period"], about["level"]) == (partner, PERIOD, "A1")
@@ -127,7 +128,7 @@ def test_each_recipient_gets_what_its_grant_says(outcome: Outcome, story: Story,
 def overheard(story: Story) -> tuple[Outcome, bytes]:
     """A second run of the order, and every byte that the enclave sent in it."""
     seen = bytearray()
-    receive = frames.receive
+    receive = enclave_story.receive_frame
 
     def listening(connection: socket.socket, kind: int) -> bytes:
         payload = receive(connection, kind)
@@ -135,7 +136,7 @@ def overheard(story: Story) -> tuple[Outcome, bytes]:
         return payload
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "receive", listening)
+        patch.setattr(enclave_story, "receive_frame", listening)
         return story.in_process(), bytes(seen)
 
 
@@ -165,8 +166,9 @@ def test_nothing_of_the_data_leaves_in_clear(overheard: tuple[Outcome, bytes], w
 @pytest.mark.parametrize("extra", [{"HOME": "/nowhere"}])
 def test_another_environment_is_told_and_worth_nothing(story: Story, world: World, extra: dict[str, str]) -> None:
     with spawned({**sandbox.ENVIRONMENT, **extra}) as connection:
-        frames.send(connection, frames.CONTROL, pb.Control(begin=story.begin(story.order())).SerializeToString())
-        claim = pb.Control.FromString(frames.receive(connection, frames.CONTROL)).claim
+        message = pb.Control(begin=story.begin(story.order()))
+        connection.sendall(frames.encode(frames.CONTROL, message.SerializeToString()))
+        claim = pb.Control.FromString(receive_frame(connection, frames.CONTROL)).claim
         said = bodies.read(statement.parse(claim.statement, kind="evidence"), Evidence)
         assert said.layers["environment"] == sandbox.FAILED
         assert evidence.level(said, world.convention) == "A0"
@@ -175,6 +177,6 @@ def test_another_environment_is_told_and_worth_nothing(story: Story, world: Worl
 def test_the_process_ends_when_its_host_goes_away() -> None:
     with spawned() as connection:
         connection.shutdown(socket.SHUT_WR)
-        control = pb.Control.FromString(frames.receive(connection, frames.CONTROL))
-        assert control.failed.found == "an error of kind MalformedFrame"
+        control = pb.Control.FromString(receive_frame(connection, frames.CONTROL))
+        assert (control.failed.claim, control.failed.found) == ("channel", "the channel ended")
         assert connection.recv(1) == b""

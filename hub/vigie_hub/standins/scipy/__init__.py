@@ -1,0 +1,1 @@
+"""In the place of SciPy: see :mod:`vigie_hub.standins`."""
