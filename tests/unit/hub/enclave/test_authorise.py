@@ -255,7 +255,12 @@ def test_a_range_of_too_few_companies_is_null(convention: Convention) -> None:
 def test_the_labels_that_are_lacking_are_named_in_every_case_of_section_9(convention: Convention) -> None:
     """Protocol section 9, case by case: what is shown of totals, fold and level, by how many owners are hidden."""
     totals = {"score", *TOPICS}
-    for missing, owners in (((), 2), (("travail",), 1), (("banque-de-france",), 1), (("travail", "banque-de-france"), 0)):
+    for missing, owners in (
+        ((), 2),
+        (("travail",), 1),
+        (("banque-de-france",), 1),
+        (("travail", "banque-de-france"), 0),
+    ):
         for freed in (True, False):
             found = opened(convention, missing=missing, freed=("score", "level", "topics") if freed else ("level",))
             assert found.level, "freed by all signatories in every case"
