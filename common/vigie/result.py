@@ -16,7 +16,7 @@ from vigie import segment
 from vigie.datasets import PSEUDONYM, PSEUDONYM_BYTES
 from vigie.errors import MalformedSegment
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 """Version of the content of results; docs/spec/result.md carries the same number."""
 
 TOPICS: Final[Mapping[str, tuple[str, str]]] = {
@@ -56,6 +56,8 @@ def schema() -> pa.Schema:
             pa.field(f"reason_{number}", pa.string()),
             pa.field(f"reason_{number}_contribution", pa.float64()),
             pa.field(f"reason_{number}_value", pa.float64()),
+            pa.field(f"reason_{number}_low", pa.float64()),
+            pa.field(f"reason_{number}_high", pa.float64()),
         ]
     return pa.schema([*fields, pa.field("other_sources", pa.float64())])
 

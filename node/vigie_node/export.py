@@ -1,6 +1,6 @@
 """Opened results as files for people and for tools: Parquet, CSV, XLSX, in French or English.
 
-Parquet keeps the names of the schema and its metadata. CSV and XLSX have headings in words; what the recipient may not
+Parquet keeps the names of the schema and its metadata, with each reason's sentence beside it. CSV and XLSX have headings in words; what the recipient may not
 see stays empty under a heading that says so, and the first sheet (or the file beside the CSV) says what the list is, how
 fresh its sources are, and what its level of assurance does not stop.
 """
@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from vigie import durable
 from vigie.datasets import SIREN
-from vigie.result import TOPICS
+from vigie.result import REASONS, TOPICS
 from vigie_node.changes import CHANGE, ENGLISH
+from vigie_node.sentences import sentence
 
 FORMATS = ("parquet", "csv", "xlsx")
 METADATA = b"vigie"
@@ -39,6 +40,9 @@ _LEVELS_EN: Mapping[str, str] = {
     "Pas d'alerte": "No alert",
 }
 _WITHHELD = ("non communiqué", "withheld")
+_REASONS = tuple(f"reason_{number}" for number in range(1, REASONS + 1))
+SENTENCE = "_sentence"
+"""End of the name of a column that says a reason in a sentence; only Parquet files have it, beside the reason's name."""
 
 
 def heading(column: str, language: str) -> str:
@@ -52,6 +56,8 @@ def heading(column: str, language: str) -> str:
             "": ("Motif", "Reason"),
             "contribution": ("Poids du motif", "Weight of reason"),
             "value": ("Valeur du motif", "Value of reason"),
+            "low": ("Bas habituel du secteur, motif", "Usual low of the sector, reason"),
+            "high": ("Haut habituel du secteur, motif", "Usual high of the sector, reason"),
         }.get(rest, (rest, rest))
         return f"{what[place]} {number}"
     return column
@@ -62,7 +68,8 @@ def write(table: pa.Table, about: Mapping[str, Any], target: Path, *, form: str,
     if form == "parquet":
         metadata = {METADATA: json.dumps(about, ensure_ascii=False).encode()}
         buffer = io.BytesIO()
-        pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
+        said = with_sentences(table, about, language)
+        pq.write_table(said.replace_schema_metadata(metadata), buffer, compression="zstd")
         durable.write_file(target, buffer.getvalue())
     elif form == "csv":
         durable.write_file(target, _csv(table, about, language))
@@ -76,12 +83,42 @@ def about(table: pa.Table) -> dict[str, Any]:
     return dict(json.loads((table.schema.metadata or {}).get(METADATA, b"{}")))
 
 
-def reason_in_words(name: str | None, about: Mapping[str, Any], language: str) -> str | None:
-    """Return what a feature means, for a person; its name when the result does not say."""
-    if name is None:
-        return None
-    feature = about.get("features", {}).get(name, {})
-    return str(feature.get(language) or name)
+def reasons_in_words(table: pa.Table, number: int, about: Mapping[str, Any], language: str) -> list[str | None]:
+    """Return one sentence for each row: its reason ``number``, with the company's value and what is usual in its sector.
+
+    A feature whose meaning the result does not say stands under its name; a row without that reason is ``None``.
+    """
+    column = f"reason_{number}"
+    features, withheld = about.get("features", {}), f"{column}_low" in about.get("withheld", {})
+    parts = [table.column(column + end).to_pylist() for end in ("", "_value", "_low", "_high")]
+    return [
+        None
+        if name is None
+        else sentence(
+            str(features.get(name, {}).get(language) or name),
+            value,
+            str(features.get(name, {}).get("unit", "")),
+            (low, high),
+            language=language,
+            range_withheld=withheld,
+        )
+        for name, value, low, high in zip(*parts, strict=True)
+    ]
+
+
+def with_sentences(table: pa.Table, about: Mapping[str, Any], language: str) -> pa.Table:
+    """Return a list with a column ``reason_n_sentence`` after each reason; those that it has already are written anew."""
+    found = without_sentences(table)
+    for number in range(1, REASONS + 1):
+        said = pa.array(reasons_in_words(found, number, about, language), pa.string())
+        place = found.column_names.index(f"reason_{number}") + 1
+        found = found.add_column(place, pa.field(f"reason_{number}{SENTENCE}", pa.string()), said)
+    return found
+
+
+def without_sentences(table: pa.Table) -> pa.Table:
+    """Return a list as it was received, without the sentences of :func:`with_sentences`."""
+    return table.drop_columns([name for name in table.column_names if name.endswith(SENTENCE)])
 
 
 def notice(about: Mapping[str, Any], language: str) -> list[str]:
@@ -121,7 +158,8 @@ def _compared(period: str | None, *, french: bool) -> str:
 
 
 def rows_for_people(table: pa.Table, about: Mapping[str, Any], language: str) -> tuple[list[str], list[list[Any]]]:
-    """Return headings and rows with levels and reasons in words; denied cells stay ``None``, never 0."""
+    """Return headings and rows with levels in words and reasons as sentences; denied cells stay ``None``, never 0."""
+    table = without_sentences(table)
     withheld = about.get("withheld", {})
     place = LANGUAGES.index(language)
     headings = [
@@ -134,8 +172,8 @@ def rows_for_people(table: pa.Table, about: Mapping[str, Any], language: str) ->
             values = [_LEVELS_EN.get(value, value) for value in values]
         elif name == CHANGE and language == "en":
             values = [ENGLISH.get(value, value) for value in values]
-        elif name in ("reason_1", "reason_2", "reason_3"):
-            values = [reason_in_words(value, about, language) for value in values]
+        elif name in _REASONS:
+            values = list(reasons_in_words(table, _REASONS.index(name) + 1, about, language))
         columns.append(values)
     return headings, [list(row) for row in zip(*columns, strict=True)]
 
@@ -159,7 +197,7 @@ def _xlsx(table: pa.Table, about: Mapping[str, Any], language: str) -> bytes:
     bold, grey = book.add_format({"bold": True}), book.add_format({"bg_color": "#DDDDDD", "italic": True})
     sheet = book.add_worksheet("Liste" if language == "fr" else "List")
     withheld = about.get("withheld", {})
-    for place, (name, text) in enumerate(zip(table.column_names, headings, strict=True)):
+    for place, (name, text) in enumerate(zip(without_sentences(table).column_names, headings, strict=True)):
         sheet.write_string(0, place, text, grey if name in withheld else bold)
     for line, row in enumerate(rows, start=1):
         for place, cell in enumerate(row):

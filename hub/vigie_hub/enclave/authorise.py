@@ -9,7 +9,8 @@ Rules kept, in this order:
 3. A reason is shown when the grant holds every label of that feature's sources.  All the others are folded into one
    figure, ``other_sources``, and only if two other organisations at least are in it; with exactly one, that figure and
    the exact totals it could be worked out from (score and topics) are withheld, and the level alone is given.
-4. What is denied is null in every row and is named in ``withheld`` with the labels that were lacking; never 0 or false.
+4. The usual range beside a reason carries the labels of its feature and those of the columns that tell a sector.
+5. What is denied is null in every row and is named in ``withheld`` with the labels that were lacking; never 0 or false.
 """
 
 from collections.abc import Mapping
@@ -28,9 +29,14 @@ from vigie_hub.enclave.features import Catalogue, Feature
 from vigie_hub.enclave.model import Scores
 from vigie_hub.enclave.model.explanation import strongest, total
 from vigie_hub.enclave.model.levels import NONE
+from vigie_hub.enclave.usual import SECTOR_SOURCES, Usual
 
-REASON_COLUMNS: Final = tuple(
-    f"reason_{number}{part}" for number in range(1, REASONS + 1) for part in ("", "_contribution", "_value")
+RANGE_COLUMNS: Final = tuple(f"reason_{number}{part}" for number in range(1, REASONS + 1) for part in ("_low", "_high"))
+"""Columns of what is usual in a company's sector."""
+
+REASON_COLUMNS: Final = (
+    *(f"reason_{number}{part}" for number in range(1, REASONS + 1) for part in ("", "_contribution", "_value")),
+    *RANGE_COLUMNS,
 )
 """Columns of the reasons in a result."""
 
@@ -44,6 +50,7 @@ class Entitlement:
         level: whether the level is shown.
         topics: whether the topic totals are shown.
         reasons: whether reasons are shown.
+        ranges: whether the usual range of the sector is shown beside a reason.
         visible: indices of the features that may be named, in catalogue order.
         folded: indices of the features whose contributions make up ``other_sources``; empty when it is not shown.
         withheld: each denied column with the labels that the grant lacks for it, sorted; empty when nobody granted it.
@@ -53,6 +60,7 @@ class Entitlement:
     level: bool
     topics: bool
     reasons: bool
+    ranges: bool
     visible: tuple[int, ...]
     folded: tuple[int, ...]
     withheld: Mapping[str, tuple[str, ...]]
@@ -84,6 +92,8 @@ def entitlement(
     shown = {output: exact and _granted(convention, grant, output) for output in ("score", "topics")}
     level = _granted(convention, grant, "level")
     fold = reasons and len(owners) > 1
+    sector = _sector_labels(catalogue)
+    ranges = reasons and convention.may_receive(grant.name, sector)
     lacking = convention.purpose_labels(grant.purpose) - grant.labels
     unseen = frozenset[str]().union(*(catalogue.labels(catalogue.features[place]) for place in hidden)) - grant.labels
     withheld: dict[str, frozenset[str]] = {}
@@ -91,6 +101,7 @@ def entitlement(
     withheld |= {} if level else {"level": lacking}
     withheld |= {} if shown["topics"] else dict.fromkeys(TOPICS, lacking)
     withheld |= {} if reasons else dict.fromkeys(REASON_COLUMNS, frozenset[str]())
+    withheld |= {} if ranges or not reasons else dict.fromkeys(RANGE_COLUMNS, sector - grant.labels)
     withheld |= {} if fold or (reasons and not owners) else {"other_sources": unseen}
     named = {column: tuple(sorted(labels)) for column, labels in withheld.items()}
     return Entitlement(
@@ -98,6 +109,7 @@ def entitlement(
         level,
         shown["topics"],
         reasons,
+        ranges,
         tuple(visible) if reasons else (),
         tuple(hidden) if fold else (),
         named,
@@ -116,7 +128,9 @@ def rows_of(grant: Grant, scores: Scores, known: npt.NDArray[np.bool_]) -> npt.N
     return np.flatnonzero(chosen)
 
 
-def table_of(entitled: Entitlement, rows: npt.NDArray[np.intp], scores: Scores, catalogue: Catalogue) -> pa.Table:
+def table_of(
+    entitled: Entitlement, rows: npt.NDArray[np.intp], scores: Scores, catalogue: Catalogue, usual: Usual
+) -> pa.Table:
     """The rows of a result, in :func:`vigie.result.schema`.
 
     Args:
@@ -124,6 +138,7 @@ def table_of(entitled: Entitlement, rows: npt.NDArray[np.intp], scores: Scores, 
         rows: ascending indices into the companies scored.
         scores: of all companies.
         catalogue: the features, for their names and topics.
+        usual: ranges of the sectors.
     """
     # Where each row of the result is among the explained companies; -1 for a company without an alert.
     explained = np.full(len(scores.score), -1, np.intp)
@@ -140,7 +155,7 @@ def table_of(entitled: Entitlement, rows: npt.NDArray[np.intp], scores: Scores, 
         for column, topic in _topics(catalogue).items():
             columns[column] = _numbers(total(scores.explanation.contributions, topic), place)
     if entitled.reasons:
-        columns |= _reasons(entitled, rows, place, scores, catalogue)
+        columns |= _reasons(entitled, rows, place, scores, catalogue, usual)
     if entitled.folded:
         columns["other_sources"] = _numbers(total(scores.explanation.contributions, entitled.folded), place)
     wanted = schema()
@@ -185,6 +200,7 @@ def _reasons(
     place: npt.NDArray[np.intp],
     scores: Scores,
     catalogue: Catalogue,
+    usual: Usual,
 ) -> dict[str, pa.Array]:
     contributions = scores.explanation.contributions
     chosen = strongest(contributions, entitled.visible, REASONS)
@@ -201,7 +217,33 @@ def _reasons(
         columns[f"reason_{number + 1}"] = pa.array(names[feature], pa.string())
         columns[f"reason_{number + 1}_contribution"] = pa.array(contribution, pa.float64(), from_pandas=True)
         columns[f"reason_{number + 1}_value"] = pa.array(value, pa.float64(), from_pandas=True)
+        if entitled.ranges:
+            low, high = _usual(feature, rows, usual)
+            columns[f"reason_{number + 1}_low"] = pa.array(low, pa.float64(), from_pandas=True)
+            columns[f"reason_{number + 1}_high"] = pa.array(high, pa.float64(), from_pandas=True)
     return columns
+
+
+def _usual(
+    feature: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], usual: Usual
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The usual range of each row's reason, -1 for none."""
+    low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for named in np.unique(feature[feature >= 0]).tolist():
+        here = feature == named
+        ends = usual.range(named)
+        low[here], high[here] = ends[0][rows[here]], ends[1][rows[here]]
+    return low, high
+
+
+def _sector_labels(catalogue: Catalogue) -> frozenset[str]:
+    """Labels of what tells a company's sector; none when the purpose does not read it, for then there are no ranges."""
+    labels = frozenset[str]()
+    for source in SECTOR_SOURCES:
+        dataset, _, column = source.partition(".")
+        if dataset in catalogue.definitions:
+            labels |= catalogue.definitions[dataset].column(column).labels
+    return labels
 
 
 def _numbers(values: npt.NDArray[np.float64], place: npt.NDArray[np.intp]) -> pa.Array:

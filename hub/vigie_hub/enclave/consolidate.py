@@ -23,6 +23,7 @@ from vigie_hub.enclave.model import Panel, PanelBuilder, Scores, train_and_score
 from vigie_hub.enclave.model.target import SOURCES, declared
 from vigie_hub.enclave.months import parse_month
 from vigie_hub.enclave.reading import LotRows, by_dataset, known_companies, merge, read_lot
+from vigie_hub.enclave.usual import Usual
 
 GROUP_COMPANIES: Final = 4000
 """About how many companies are held in clear at once."""
@@ -41,6 +42,7 @@ class Consolidation:
         catalogue: the features.
         known: for each partner of the run, whether its lots say anything about each company scored.
         present: for each dataset, the partners whose lots were opened.
+        usual: what is usual in each company's sector.
     """
 
     scores: Scores
@@ -48,6 +50,7 @@ class Consolidation:
     catalogue: Catalogue
     known: Mapping[str, npt.NDArray[np.bool_]]
     present: Mapping[str, frozenset[str]]
+    usual: Usual
 
 
 def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model: bytes | None = None) -> Consolidation:
@@ -122,6 +125,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
         catalogue,
         {partner: np.concatenate(pieces) for partner, pieces in known.items()},
         _present(lots),
+        Usual.of(panel, convention.disclosure),
     )
 
 

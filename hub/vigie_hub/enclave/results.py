@@ -91,7 +91,7 @@ def seal_result(
     entitled = entitlement(task.convention, grant, found.catalogue, found.present)
     known = found.known.get(grant.recipient)
     rows = rows_of(grant, found.scores, known) if known is not None else _NO_ROWS
-    table = table_of(entitled, rows, found.scores, found.catalogue)
+    table = table_of(entitled, rows, found.scores, found.catalogue, found.usual)
     calibrated = found.scores.learnt.model.calibration is not None
     about = {
         "grant": grant.name,

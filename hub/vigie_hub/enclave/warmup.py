@@ -19,6 +19,7 @@ from vigie_hub.enclave.evaluation import published
 from vigie_hub.enclave.features import catalogue_of
 from vigie_hub.enclave.model import Panel, PanelBuilder, split, train_and_score
 from vigie_hub.enclave.rehearsal import COMPANIES, DECLARED, PERIOD, Rehearsal
+from vigie_hub.enclave.usual import Usual
 
 
 def warm_up(rehearsal: Rehearsal | None = None) -> None:
@@ -36,6 +37,7 @@ def warm_up(rehearsal: Rehearsal | None = None) -> None:
     panel = builder.build()
     trained = train_and_score(panel, features.catalogue)
     train_and_score(panel, features.catalogue, model=trained.model_bytes)
+    Usual.of(panel, Disclosure(3, 0.85, 5)).range(0)
     _judge()
     _seals(features.headcount)
     attestation.warm_up()

@@ -1,15 +1,16 @@
-"""``vigie-node results fetch|list|export``: lists that this member may see, checked, opened and written for people."""
+"""``vigie-node results fetch|list|show|export``: lists that this member may see, checked, opened and written for people."""
 
 import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
 from vigie.cli import console
 from vigie.errors import InputError, Missing
-from vigie_node import export
+from vigie_node import export, showing
 from vigie_node.cli.opening import connected, open_node
 from vigie_node.cli.options import AsJson, Folder, PassphraseDescriptor
 from vigie_node.fetching import fetch_all
@@ -21,9 +22,11 @@ Language = Annotated[Literal["fr", "en"], typer.Option("--language", help="Langu
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; it must not exist unless --force.")]
 Which = Annotated[str | None, typer.Option("--period", help="Period of the result; else the newest.")]
 Grant = Annotated[str | None, typer.Option("--grant", help="Grant of the result, when there are several.")]
+Company = Annotated[str | None, typer.Option("--company", help="SIREN of the one company to show.")]
+Top = Annotated[int, typer.Option("--top", min=1, help="Most companies to show, most alarming first.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file.")]
 
-verbs = typer.Typer(help="Results: fetch, list and export them.", no_args_is_help=True)
+verbs = typer.Typer(help="Results: fetch, list, show and export them.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +75,27 @@ def list_results(folder: Folder, as_json: AsJson = False) -> None:
         console.show("no result yet: `vigie-node results fetch` asks the hub")
 
 
+@verbs.command("show")
+def show_result(
+    folder: Folder,
+    language: Language = "fr",
+    period: Which = None,
+    grant: Grant = None,
+    company: Company = None,
+    top: Top = 10,
+) -> None:
+    """Show companies of the newest list, or of the one asked for, with their reasons as sentences."""
+    table = _read(folder, period, grant)
+    said = showing.lines(table, export.about(table), language=language, company=company, top=top)
+    if not said:
+        raise Missing(
+            "the list has no such company" if company else "the list has no company",
+            hint="a list holds companies that this member has declared, and those that the grant's row rule selects",
+        )
+    for line in said:
+        console.show(line)
+
+
 @verbs.command("export")
 def export_result(
     folder: Folder,
@@ -85,15 +109,19 @@ def export_result(
     """Write the newest list, or the one asked for, as a file for people or tools."""
     if output.exists() and not force:
         raise InputError(f"{output.name} exists", hint="give another --output, or --force to replace it")
-    node = LockedNode.look(folder)
-    try:
-        chosen = _choose(node.state.results(), period, grant)
-        table = pq.read_table(node.folder.results / chosen.path / "result.parquet")
-    finally:
-        node.close()
+    table = _read(folder, period, grant)
     output.parent.mkdir(parents=True, exist_ok=True)
     export.write(table.replace_schema_metadata(None), export.about(table), output, form=form, language=language)
     console.show(f"{table.num_rows} companies written to {output}")
+
+
+def _read(folder: Path, period: str | None, grant: str | None) -> pa.Table:
+    node = LockedNode.look(folder)
+    try:
+        chosen = _choose(node.state.results(), period, grant)
+        return pq.read_table(node.folder.results / chosen.path / "result.parquet")
+    finally:
+        node.close()
 
 
 def _choose(results: tuple[StoredResult, ...], period: str | None, grant: str | None) -> StoredResult:

@@ -25,6 +25,7 @@ def table() -> pa.Table:
     names = ["siren", *result.schema().names[1:]]
     row: dict[str, Any] = dict.fromkeys(names)
     row |= {"siren": "012345678", "level": "Alerte seuil F1", "score": 0.5, "reason_1": "debt_ratio"}
+    row |= {"reason_1_value": 3.2, "reason_1_low": 0.0, "reason_1_high": 0.4}
     other: dict[str, Any] = dict.fromkeys(names)
     other |= {"siren": "000000001", "score": 0.0}
     fields = [pa.field("siren", pa.string()), *list(result.schema())[1:]]
@@ -41,7 +42,9 @@ def test_csv_is_in_words_and_french_by_default(tmp_path: Path) -> None:
     first, second = read_csv(tmp_path / "list.csv")
     assert first["SIREN"] == "012345678"
     assert first["Niveau d'alerte"] == "Alerte seuil F1"
-    assert first["Motif 1"] == "dette sur cotisation"
+    assert first["Motif 1"] == "Dette sur cotisation : 3,2 (habituel dans le secteur : 0 à 0,4)"
+    assert (first["Bas habituel du secteur, motif 1"], first["Haut habituel du secteur, motif 1"]) == ("0.0", "0.4")
+    assert (first["Motif 2"], second["Motif 1"]) == ("", "")
     assert first["Autres sources (total) (non communiqué)"] == ""
     assert second["Score"] == "0.0"
     assert second["Niveau d'alerte"] == ""
@@ -58,15 +61,44 @@ def test_english_is_a_switch(tmp_path: Path) -> None:
     export.write(table(), ABOUT, tmp_path / "list.csv", form="csv", language="en")
     first, _ = read_csv(tmp_path / "list.csv")
     assert first["Alert level"].startswith("Alert, threshold F1")
-    assert first["Reason 1"] == "debt over contribution"
+    assert first["Reason 1"] == "Debt over contribution: 3.2 (usual in the sector: 0 to 0.4)"
     assert first["Other sources (total) (withheld)"] == ""
 
 
 def test_parquet_keeps_names_types_and_what_it_is_about(tmp_path: Path) -> None:
     export.write(table(), ABOUT, tmp_path / "list.parquet", form="parquet", language="fr")
     back = pq.read_table(tmp_path / "list.parquet")
-    assert back.replace_schema_metadata(None).equals(table())
+    assert export.without_sentences(back).replace_schema_metadata(None).equals(table())
     assert export.about(back) == ABOUT
+
+
+def test_parquet_says_each_reason_in_a_sentence_and_anew_in_another_language(tmp_path: Path) -> None:
+    export.write(table(), ABOUT, tmp_path / "list.parquet", form="parquet", language="fr")
+    back = pq.read_table(tmp_path / "list.parquet")
+    assert back.column_names[back.column_names.index("reason_1") + 1] == "reason_1_sentence"
+    french = "Dette sur cotisation : 3,2 (habituel dans le secteur : 0 à 0,4)"
+    assert back.column("reason_1_sentence").to_pylist() == [french, None]
+    assert back.column("reason_2_sentence").null_count == 2
+    export.write(back, ABOUT, tmp_path / "again.parquet", form="parquet", language="en")
+    again = pq.read_table(tmp_path / "again.parquet")
+    assert again.column_names == back.column_names
+    assert again.column("reason_1_sentence")[0].as_py() == (
+        "Debt over contribution: 3.2 (usual in the sector: 0 to 0.4)"
+    )
+    for form in ("csv", "xlsx"):
+        export.write(back, ABOUT, tmp_path / f"list.{form}", form=form, language="en")
+    assert not any("sentence" in name for name in read_csv(tmp_path / "list.csv")[0])
+
+
+def test_a_range_that_is_withheld_is_said_to_be(tmp_path: Path) -> None:
+    withheld = {"reason_1_low": ["fiscal"], "reason_1_high": ["fiscal"]}
+    export.write(table(), {**ABOUT, "withheld": withheld}, tmp_path / "list.csv", form="csv", language="fr")
+    assert read_csv(tmp_path / "list.csv")[0]["Motif 1"].endswith("(habituel dans le secteur : non communiqué)")
+
+
+def test_a_reason_whose_meaning_is_not_told_stands_under_its_name(tmp_path: Path) -> None:
+    export.write(table(), {**ABOUT, "features": {}}, tmp_path / "list.csv", form="csv", language="fr")
+    assert read_csv(tmp_path / "list.csv")[0]["Motif 1"].startswith("Debt_ratio : 3,2 ")
 
 
 def test_xlsx_holds_the_list_and_a_sheet_to_read(tmp_path: Path) -> None:
@@ -74,7 +106,7 @@ def test_xlsx_holds_the_list_and_a_sheet_to_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "list.xlsx") as book:
         strings = book.read("xl/sharedStrings.xml").decode()
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
-    for part in ("012345678", "Alerte seuil F1", "dette sur cotisation", "non communiqué", "Avis."):
+    for part in ("012345678", "Alerte seuil F1", "Dette sur cotisation : 3,2 (habituel", "non communiqué", "Avis."):
         assert part in strings
     last = len(result.schema().names)
     assert f'r="{_column(last - 1)}2"' not in sheet, "a withheld cell is not written at all"

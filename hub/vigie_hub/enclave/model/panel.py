@@ -43,6 +43,7 @@ class Panel:
         same: rank of each company's content, equal for equal content; length companies.
         proceeding: month of each company's first proceeding, or ``NEVER``; length companies.
         sector, departement: codes of each company, ``UNKNOWN`` where not known; length companies.
+        scored_sector: division of the NAF of each company to score, ``UNKNOWN`` where not known; length n.
         horizon: months that the outcomes look ahead.
         plain: whether the purpose asks for the setting of an equality check: no weights, nothing held out.
     """
@@ -61,6 +62,7 @@ class Panel:
     proceeding: Integers = field(default_factory=_none)
     sector: Integers = field(default_factory=_none)
     departement: Integers = field(default_factory=_none)
+    scored_sector: Integers = field(default_factory=_none)
     horizon: int = 18
     plain: bool = False
 
@@ -90,6 +92,7 @@ class PanelBuilder:
         self._keys: list[pa.Array] = []
         self._scored: list[Matrix] = []
         self._strong: list[npt.NDArray[np.bool_]] = []
+        self._sector: list[Integers] = []
         self._pieces: list[_Piece] = []
 
     def add(self, group: Group) -> None:
@@ -98,6 +101,7 @@ class PanelBuilder:
         self._keys.append(group.scored_keys)
         self._scored.append(group.scored[group.inside])
         self._strong.append(strong_signals(group, self._period)[group.inside])
+        self._sector.append(group.sector[group.inside].astype(np.int32))
         company, starts = np.unique(group.company[counts], return_index=True)
         values, labels, month = group.candidates[counts], outcome[counts], group.month[counts]
         facts = np.column_stack([group.proceeding[company], group.sector[company], group.departement[company]]).astype(
@@ -142,6 +146,7 @@ class PanelBuilder:
             proceeding=facts[order, 0],
             sector=facts[order, 1],
             departement=facts[order, 2],
+            scored_sector=np.concatenate(self._sector) if self._sector else _none(),
             horizon=self._horizon,
             plain="." in self._target,
         )

@@ -10,12 +10,14 @@ import pytest
 
 from support.world import World
 from vigie.convention import Convention, Grant
+from vigie.datasets import BUILT_IN
 from vigie.result import TOPICS
-from vigie_hub.enclave.authorise import REASON_COLUMNS, Entitlement, entitlement, rows_of, table_of
+from vigie_hub.enclave.authorise import RANGE_COLUMNS, REASON_COLUMNS, Entitlement, entitlement, rows_of, table_of
 from vigie_hub.enclave.features import catalogue_of
 from vigie_hub.enclave.model import Model, Scores
 from vigie_hub.enclave.model.explanation import Explanation
 from vigie_hub.enclave.model.learning import Learnt
+from vigie_hub.enclave.usual import Usual
 
 PRESENT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("contributions", "debts", "headcount", "payment_plans", "proceedings"), frozenset({"acoss"})),
@@ -138,7 +140,7 @@ def made_scores(convention: Convention) -> Scores:
     contributions[0, place("short_time_hours")] = 0.25
     contributions[1, place("debt_ratio")] = -1.0
     values = np.full((4, features), np.nan)
-    values[0, place("debt_ratio")] = 7.5
+    values[:, place("debt_ratio")] = [7.5, 0.5, 99.0, 99.0]
     keys = pa.array([bytes([number]) * 16 for number in range(4)], pa.binary(16))
     explanation = Explanation(np.array([0, 1], np.intp), contributions, -3.0)
     learnt = Learnt(Model("plain", "made by hand", (), 0, {}, None, None, None, ""), None, None)
@@ -154,8 +156,14 @@ def made_scores(convention: Convention) -> Scores:
     )
 
 
+def usual_of(scores: Scores, least: int = 1) -> Usual:
+    """All companies in one sector, but the third whose sector is not known; the last is in proceedings."""
+    return Usual(scores.values, np.array([47, 47, -1, 47]), np.array([True, True, True, False]), least)
+
+
 def filled(convention: Convention, found: Entitlement, rows: Sequence[int] = (0, 1, 2, 3)) -> list[dict[str, Any]]:
-    table = table_of(found, np.array(rows, np.intp), made_scores(convention), catalogue(convention))
+    scores = made_scores(convention)
+    table = table_of(found, np.array(rows, np.intp), scores, catalogue(convention), usual_of(scores))
     listed: list[dict[str, Any]] = table.to_pylist()
     return listed
 
@@ -169,6 +177,8 @@ def test_the_rows_say_what_is_granted(convention: Convention) -> None:
     assert (high["reason_1"], high["reason_1_contribution"], high["reason_1_value"]) == ("debt_ratio", 2.0, 7.5)
     assert (high["reason_2"], high["reason_2_contribution"], high["reason_2_value"]) == ("headcount", 1.0, None)
     assert (high["reason_3"], high["reason_3_contribution"], high["reason_3_value"]) == (None, None, None)
+    assert (high["reason_1_low"], high["reason_1_high"]) == (2.2, 5.8), "quartiles 2.25 and 5.75 of 0.5 and 7.5"
+    assert [high[column] for column in RANGE_COLUMNS[2:]] == [None] * 4
     assert high["other_sources"] == 3.25
     assert high["topic_dettes_sociales"] == 2.0
     assert high["topic_donnees_financieres"] == 3.0
@@ -199,3 +209,64 @@ def test_rows_are_companies_that_the_recipient_knows(convention: Convention, rul
     grant: Grant = replace(convention.grants["acoss-list"], rows=rule)
     known = np.array([True, False, True, True])
     assert rows_of(grant, made_scores(convention), known).tolist() == expected
+
+
+def labelled_sector(convention: Convention, labels: frozenset[str]) -> Any:
+    """The catalogue with the register among its datasets, whose sector carries labels."""
+    register = BUILT_IN["legal_units"]
+    columns = tuple(replace(one, labels=labels) if one.name == "activity_division" else one for one in register.columns)
+    one = catalogue(convention)
+    return replace(one, definitions={**one.definitions, "legal_units": replace(register, columns=columns)})
+
+
+@pytest.mark.parametrize(("labels", "shown"), [(frozenset(), True), ({"urssaf"}, True), ({"fiscal"}, False)])
+def test_a_range_carries_the_labels_of_the_sector_too(convention: Convention, labels: set[str], shown: bool) -> None:
+    one = labelled_sector(convention, frozenset(labels))
+    found = entitlement(convention, convention.grants["acoss-list"], one, PRESENT)
+    assert found.reasons
+    assert found.ranges is shown
+    assert found.withheld == ({} if shown else dict.fromkeys(RANGE_COLUMNS, ("fiscal",)))
+    high = filled(convention, found)[0]
+    assert high["reason_1"] == "debt_ratio"
+    assert [high["reason_1_low"], high["reason_1_high"]] == ([2.2, 5.8] if shown else [None, None])
+
+
+def test_without_reasons_there_are_no_ranges(convention: Convention) -> None:
+    found = opened(convention, columns=("score", "level", "topics"))
+    assert not found.ranges
+    assert {column: found.withheld[column] for column in RANGE_COLUMNS} == dict.fromkeys(RANGE_COLUMNS, ())
+
+
+def test_a_range_is_of_features_that_may_be_named_only(convention: Convention) -> None:
+    """Whatever a grant opens, no range was worked out of a feature that it hides."""
+    found, scores = opened(convention), made_scores(convention)
+    usual = usual_of(scores)
+    table_of(found, np.arange(4), scores, catalogue(convention), usual)
+    assert names(convention, sorted(usual._made)) == {"debt_ratio", "headcount"}
+
+
+def test_a_range_of_too_few_companies_is_null(convention: Convention) -> None:
+    scores = made_scores(convention)
+    table = table_of(opened(convention), np.array([0]), scores, catalogue(convention), usual_of(scores, least=3))
+    assert table.column("reason_1_value").to_pylist() == [7.5]
+    assert [table.column(column).null_count for column in RANGE_COLUMNS] == [1] * 6
+
+
+def test_the_labels_that_are_lacking_are_named_in_every_case_of_section_9(convention: Convention) -> None:
+    """Protocol section 9, case by case: what is shown of totals, fold and level, by how many owners are hidden."""
+    totals = {"score", *TOPICS}
+    for missing, owners in (
+        ((), 2),
+        (("travail",), 1),
+        (("banque-de-france",), 1),
+        (("travail", "banque-de-france"), 0),
+    ):
+        for freed in (True, False):
+            found = opened(convention, missing=missing, freed=("score", "level", "topics") if freed else ("level",))
+            assert found.level, "freed by all signatories in every case"
+            assert (found.score, found.topics) == ((freed and owners != 1,) * 2)
+            assert bool(found.folded) == (owners >= 2)
+            expected = set() if freed and owners != 1 else totals
+            assert set(found.withheld) == expected | ({"other_sources"} if owners == 1 else set())
+            assert all(found.withheld[column] == ("bdf", "dgefp") for column in found.withheld)
+            assert not set(found.visible) & set(found.folded)

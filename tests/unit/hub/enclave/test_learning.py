@@ -168,3 +168,19 @@ def test_the_rare_outcome_weighs_the_root_of_its_rarity() -> None:
 def test_without_any_column_of_a_place_the_panel_knows_none() -> None:
     panel = town().panel(placed=False)
     assert set(panel.sector.tolist()) == set(panel.departement.tolist()) == {-1}
+
+
+@pytest.mark.parametrize(("months", "recipe"), [(60, "split"), (24, "plain")])
+def test_contributions_and_base_add_up_to_the_log_odds_of_the_raw_score(months: int, recipe: str) -> None:
+    """Exact SHAP values explain what the trees say, before calibration."""
+    panel = town().panel() if months == 60 else Town.made(400, months).panel()
+    scores = scored() if months == 60 else train_and_score(panel, CATALOGUE)
+    model, explanation = scores.learnt.model, scores.explanation
+    assert (model.recipe, model.calibration is not None) == (recipe, recipe == "split")
+    assert explanation.contributions.shape == (len(explanation.rows), len(FEATURES))
+    assert len(explanation.rows) > 5
+    raw = model.raw(panel.scored[explanation.rows])
+    summed = explanation.contributions.sum(axis=1) + explanation.base
+    assert summed == pytest.approx(np.log(raw / (1 - raw)), abs=1e-9)
+    if recipe == "split":
+        assert not np.allclose(raw, scores.score[explanation.rows]), "the calibrated score is another number"

@@ -104,7 +104,7 @@ def test_isotonic_is_the_least_squares_fit(rows: list[tuple[int, int]]) -> None:
 
 
 def test_isotonic_on_known_vectors_and_between_and_beyond_the_knots() -> None:
-    # Values worked out by hand; scikit-learn's IsotonicRegression(out_of_bounds="clip") gives the same.
+    # Values worked out by hand.
     found = isotonic(np.array([0.1, 0.2, 0.3, 0.4, 0.6]), np.array([0, 1, 0, 1, 1], np.uint8))
     assert found == Calibration((0.1, 0.2, 0.3, 0.4, 0.6), (0.0, 0.5, 0.5, 1.0, 1.0))
     assert found.apply(np.array([0.0, 0.15, 0.25, 0.9])) == pytest.approx([0, 0.25, 0.5, 1], abs=1e-6)
