@@ -166,7 +166,7 @@ class Panel:
 
 def stratified_folds(outcome: Integers, folds: int, seed: int = 0) -> Integers:
     """The folds of scikit-learn's ``StratifiedKFold(folds, shuffle=True, random_state=seed)``, by its own steps."""
-    random = np.random.RandomState(seed)  # noqa: NPY002 - the generator that those folds are drawn with
+    random = np.random.RandomState(seed)
     _, first, inverse = np.unique(outcome, return_index=True, return_inverse=True)
     encoded = np.argsort(np.argsort(first))[inverse]  # classes by first appearance
     ordered = np.sort(encoded)

@@ -21,7 +21,9 @@ from vigie.hardware.bundle import MAGIC, decode
 
 D = b"\x11" * 32
 BY_NAME = {sample.name: sample for sample in samples()}
-ONE_OF_EACH = [next(one for one in WHOLE if one.platform == platform) for platform in dict.fromkeys(one.platform for one in WHOLE)]
+ONE_OF_EACH = [
+    next(one for one in WHOLE if one.platform == platform) for platform in dict.fromkeys(one.platform for one in WHOLE)
+]
 REFUSED = [one for one in samples() if one.refused and one.platform in {whole.platform for whole in WHOLE}]
 
 
