@@ -211,7 +211,7 @@ def compared(
     # Who says nothing of a company is not told of it (docs/spec/result.md).
     known = np.zeros(len(rows), np.bool_)
     for partner in partners:
-        known |= ~np.isnan(panel.values[np.ix_(rows, panel.places(partner))]).all(axis=1)
+        known |= ~np.isnan(panel.values[np.ix_(rows, np.array(panel.places(partner)))]).all(axis=1)
     return found, panel.reference(fold), known
 
 

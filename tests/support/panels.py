@@ -149,7 +149,7 @@ class Panel:
         values = self.values.copy()
         for partner, there in present.items():
             mine = [place for place, owner in enumerate(self.owners) if owner == partner]
-            values[np.ix_(~there, mine)] = np.nan
+            values[np.ix_(~there, np.array(mine))] = np.nan
         return replace(self, values=values, present=present)
 
     def places(self, partner: str) -> list[int]:
