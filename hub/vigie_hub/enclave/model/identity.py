@@ -32,7 +32,7 @@ def digests(
         facts: what else is used of each company, one row each: month of the proceeding, sector, département.
     """
     values = np.ascontiguousarray(values)
-    ends = [*starts[1:].tolist(), len(month)]
+    ends = [*starts[1:].tolist(), len(month)][: len(starts)]  # a group without a labelled row has no company here
     found = []
     for place, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
         one = hashlib.blake2b(digest_size=BYTES)
