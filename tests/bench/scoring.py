@@ -1,4 +1,7 @@
-"""``scripts/bench scoring --quality``: the ranking on generated files beside a logistic regression and the debt-ratio rule."""
+"""``scripts/bench scoring --quality``: the ranking on generated files beside a logistic regression and the debt-ratio rule.
+
+``scripts/bench scoring --panels``: real panels through whole exchanges beside one process (:mod:`bench.panels`).
+"""
 
 import argparse
 import json
@@ -10,7 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench import panels
 from bench.scoring_quality import Compared, of_files
+from support.panels import KINDS
 from vigie.demo.generate import generate
 
 PERIOD = "2021-04"
@@ -19,13 +24,20 @@ PERIOD = "2021-04"
 def main() -> int:
     """Generate, compare, print; 1 when the trees are not above both."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quality", action="store_true", required=True, help="compare the ranking")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--quality", action="store_true", help="compare the ranking")
+    what.add_argument("--panels", action="store_true", help="compare whole exchanges with one process on real panels")
+    parser.add_argument("--set", action="append", choices=list(KINDS), help="with --panels: only this one")
+    parser.add_argument("--case", action="append", choices=panels.CASES, help="with --panels: only this one")
+    parser.add_argument("--folds", type=int, help="with --panels: only the first so many")
     parser.add_argument("--companies", type=int, default=50_000)
     parser.add_argument("--months", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", default="failure")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
+    if asked.panels:
+        return panels.main(asked.set or list(KINDS), asked.case or list(panels.CASES), asked.folds, asked.json)
     with tempfile.TemporaryDirectory() as scratch:
         generate(Path(scratch), companies=asked.companies, months=asked.months, seed=asked.seed, last_month=PERIOD)
         began = time.perf_counter()

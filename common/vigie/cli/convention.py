@@ -19,7 +19,7 @@ import typer
 from vigie import durable, statement
 from vigie.card import Card, parse_card
 from vigie.chain import ConventionChain, Signatures, check_successor, required_keys, signatures
-from vigie.cli import console
+from vigie.cli import console, declare
 from vigie.cli.files import hinted, named, read_conventions, read_file, signing_key
 from vigie.clock import utc_now
 from vigie.convention import Convention, parse
@@ -48,6 +48,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; it 
 
 def register(parent: typer.Typer) -> None:
     """Add the group."""
+    declare.register(app)
     parent.add_typer(app, name="convention")
 
 

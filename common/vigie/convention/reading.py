@@ -199,6 +199,7 @@ def _column(table: Table) -> Column:
         categories=table.texts("categories", IDENTIFIER) if table.has("categories") else (),
         minimum=table.number("minimum", -1e300, 1e300) if table.has("minimum") else None,
         maximum=table.number("maximum", -1e300, 1e300) if table.has("maximum") else None,
+        position=table.integer("position", 1, 65_535) if table.has("position") else None,
     )
     table.done()
     return column

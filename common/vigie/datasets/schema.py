@@ -85,6 +85,8 @@ class Column:
 
     ``minimum`` and ``maximum`` are what is plausible: a value outside is counted as a warning, never refused.
     ``meaning_fr`` is what an agent reads beside a reason, ``meaning_en`` its English twin.
+    ``position`` is the place of a declared column among the features of all declared datasets of a purpose, from 1; columns
+    without one come after them, as listed.  The order within the dataset is not touched by it.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Column:
     categories: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    position: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a column that could not be sent or explained.

@@ -120,14 +120,7 @@ class Story:
     def agree(self, population: int) -> None:
         """Draft the convention from the cards and the terms, and have every signatory sign it."""
         terms = self.folder / "terms.toml"
-        text = resources.files("vigie.demo").joinpath("terms.toml").read_text()
-        this_year = utc_now().year
-        years = {"from": f'"{this_year}-01-01"', "to": f'"{this_year + 2}-12-31"'}
-        changes = {"population": str(population), **years, **self.overrides}
-        if self.delivered:
-            text += "\n" + resources.files("vigie.demo").joinpath("perimeter.toml").read_text()
-            changes["datasets"] = f'["perimeter", {_listed(text, "datasets")}]'
-        terms.write_text(with_overrides(text, changes))
+        terms.write_text(self.terms(population))
         cards = [
             flag for name in (*PARTNERS, AUDITOR, HUB) for flag in ("--card", str(self.member(name) / "card.toml"))
         ]
@@ -136,6 +129,17 @@ class Story:
             keys = ["--keyring", self._keyring(name), "--words-kept"]
             self.run(["vigie", "convention", "sign", str(self.convention), *keys], name)
         self.run(["vigie", "convention", "verify", str(self.convention)])
+
+    def terms(self, population: int) -> str:
+        """What the members agree on, as TOML: the demonstration's terms with this story's changes."""
+        text = resources.files("vigie.demo").joinpath("terms.toml").read_text()
+        this_year = utc_now().year
+        years = {"from": f'"{this_year}-01-01"', "to": f'"{this_year + 2}-12-31"'}
+        changes = {"population": str(population), **years, **self.overrides}
+        if self.delivered:
+            text += "\n" + resources.files("vigie.demo").joinpath("perimeter.toml").read_text()
+            changes["datasets"] = f'["perimeter", {_listed(text, "datasets")}]'
+        return with_overrides(text, changes)
 
     def _keyring(self, name: str) -> str:
         return str(self.member(name) / "keyring.vigie")

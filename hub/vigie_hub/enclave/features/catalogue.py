@@ -14,7 +14,7 @@ from vigie.datasets import BUILT_IN, Dataset
 from vigie.errors import MalformedConvention
 from vigie_hub.enclave.features.accounts import ACCOUNTS
 from vigie_hub.enclave.features.company import COMPANY
-from vigie_hub.enclave.features.declared import declared_features
+from vigie_hub.enclave.features.declared import in_position
 from vigie_hub.enclave.features.feature import Feature
 from vigie_hub.enclave.features.in_sector import in_sectors
 from vigie_hub.enclave.features.short_time import SHORT_TIME
@@ -62,7 +62,9 @@ class Catalogue:
 
 
 def catalogue_of(datasets: Iterable[Dataset], target: str = "failure") -> Catalogue:
-    """The catalogue of a purpose that reads those datasets; built-in ones first, then declared ones as listed.
+    """The catalogue of a purpose that reads those datasets; built-in ones first, then declared ones.
+
+    Declared columns stand as their positions say; those without one come after, as they are listed.
 
     A built-in dataset without a feature (see ``DATASETS_READ``) adds none: its columns are never features as they are.
 
@@ -85,9 +87,8 @@ def catalogue_of(datasets: Iterable[Dataset], target: str = "failure") -> Catalo
     if label is not None:
         _check_label(label, definitions)
     features = [feature for feature in BUILT_IN_FEATURES if feature.datasets <= definitions.keys()]
-    for one in listed:
-        if one.name not in BUILT_IN:
-            features.extend(feature for feature in declared_features(one) if feature.name != label)
+    declared = [one for one in listed if one.name not in BUILT_IN]
+    features.extend(feature for feature in in_position(declared) if feature.name != label)
     return Catalogue(tuple(features), definitions, label)
 
 

@@ -1,9 +1,10 @@
 """Features of a dataset that the convention declares by its columns alone: each column as it is.
 
-The value at a month is that of the newest row usable by its end, whatever its age; a column's order in the schema is its
-order among the features.  So any panel can be run through the exchange without a line of code about it.
+The value at a month is that of the newest row usable by its end, whatever its age.  Columns stand by the position that the
+convention gives them, so that a panel cut among partners has the order of the whole table; without one, as in the schema.  So any panel can be run through the exchange without a line of code about it.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from vigie.datasets import Column, ColumnType, Dataset
@@ -22,6 +23,16 @@ _TOPICS: Final = {
 def declared_features(dataset: Dataset) -> tuple[Feature, ...]:
     """One feature for each column of a declared dataset but its time, in the schema's order."""
     return tuple(_identity(dataset, column) for column in dataset.columns if column.name != dataset.time)
+
+
+def in_position(datasets: Iterable[Dataset]) -> tuple[Feature, ...]:
+    """Features of several declared datasets: by the position of their columns, then, without one, as listed."""
+    found = [
+        (dataset.column(feature.name.partition(".")[2]).position, feature)
+        for dataset in datasets
+        for feature in declared_features(dataset)
+    ]
+    return tuple(feature for _, feature in sorted(found, key=lambda one: (one[0] is None, one[0] or 0)))
 
 
 def _identity(dataset: Dataset, column: Column) -> Feature:

@@ -136,6 +136,18 @@ def test_scores_are_those_of_plain_lightgbm(study: Table) -> None:
     assert dict(zip(scores.keys.to_pylist(), scores.score.tolist(), strict=True)) == study.reference()[1]
 
 
+def test_a_position_gives_the_order_of_the_whole_table_and_no_other_changes_it() -> None:
+    def dataset(name: str, **positions: int | None) -> Dataset:
+        month = Column("month", ColumnType.MONTH, "month", frozenset())
+        columns = [Column(one, ColumnType.NUMBER, "1", frozenset(), position=at) for one, at in positions.items()]
+        return Dataset.declared(name, 1, "year", "month", [month, *columns])
+
+    first, second = dataset("a", x=3, y=None, z=1), dataset("b", u=2, v=None, w=3)
+    assert catalogue_of([first, second]).names == ("a.z", "b.u", "a.x", "b.w", "a.y", "b.v")
+    assert catalogue_of([second, first]).names == ("a.z", "b.u", "b.w", "a.x", "b.v", "a.y")
+    assert first.names == ("month", "x", "y", "z")
+
+
 def test_the_label_is_never_a_feature() -> None:
     assert TARGET not in CATALOGUE.names
     assert TARGET in catalogue_of(DATASETS.values()).names
