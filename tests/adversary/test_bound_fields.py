@@ -124,10 +124,10 @@ EVIDENCE: Final[Mapping[str, Values]] = {
     ),
     "measurement": Values((*flips(MEASUREMENT), TRUE.policy), "approval"),
     "policy": Values(tuple(flips(TRUE.policy))),
-    "platform": Values(("tpm", "sev-snp", "tdx", "sgx", "nitro"), "enclave"),
+    "platform": Values(("tpm", "sev-snp", "tdx", "sgx", "nitro"), "journal"),
     "layers": Values(tuple(layers()), "enclave"),
     "host": Values(({}, {"kernel": "7.0"}, {"kernel": "6.1", "python": "3.11"})),
-    "quote": Values((OTHER, MEASUREMENT)),
+    "quote": Values((OTHER, MEASUREMENT), "journal"),
     "created": Values((stamp(NOW - timedelta(days=1)), stamp(NOW + timedelta(days=1)))),
 }  # fmt: skip
 
@@ -175,7 +175,7 @@ def test_evidence(field: str, value: Any, claim: str) -> None:
 def test_what_the_hub_alone_says_is_what_the_threats_page_says() -> None:
     """At level A1, of what evidence says; docs/threats.md names it."""
     free = {field for field, one in EVIDENCE.items() if not one.journaled}
-    assert free == {"enclave_key", "enclave_signing_key", "policy", "host", "quote", "created"}
+    assert free == {"enclave_key", "enclave_signing_key", "policy", "host", "created"}
 
 
 @pytest.mark.parametrize("signers", [("host",), ("enclave",), ("operator", "enclave"), ("log", "enclave"), ()])
@@ -455,7 +455,30 @@ def test_each_field_has_its_mutations() -> None:
         assert {field.name for field in dataclasses.fields(cls)} == set(rows), cls
     assert {field.name for field in dataclasses.fields(Checkpoint)} <= {name for one in CHECKPOINTS for name in one}
     parts = {field.name for field in dataclasses.fields(ReleaseQuestion)}
-    assert parts == {"order", "evidence", "order_receipt", "evidence_receipt", "approvals"}
+    assert parts == {"order", "evidence", "order_receipt", "evidence_receipt", "approvals", "joint", "quote"}
+
+
+@pytest.mark.parametrize("platform", ["tpm", "sev-snp", "tdx", "sgx", "nitro"])
+def test_hardware_that_the_convention_does_not_accept(platform: str) -> None:
+    """The whole claim of a platform, quote and all, signed again by the hub and journaled."""
+    case, question, known = true_question()
+    again = Case(
+        evidence_changed={"platform": platform, "quote": OTHER},
+        evidence_signers=(keyring("hub").signer("host"), case.enclave),
+    )
+    for quote in (b"", b"a bundle"):
+        asked = replace(again.question(), quote=quote)
+        refused(asked, replace(again.known(), challenge=known.challenge), "enclave")
+    # Beside evidence of software a bundle is nothing, and changes nothing of what is released.
+    plan = released(replace(question, quote=b"a bundle"), known)
+    assert (plan.evidence_digest, plan.hardware) == (digest(question.evidence), None)
+
+
+def test_a_share_is_not_asked_for_where_nothing_is_opened_with_it() -> None:
+    """The order trains: whatever statement the hub names, the lots are released and no share is looked for."""
+    _, question, known = true_question()
+    plan = released(replace(question, joint=OTHER), known)
+    assert plan.lots == released(question, known).lots
 
 
 @pytest.mark.parametrize("part", ["order", "evidence", "order_receipt", "evidence_receipt"])
@@ -508,6 +531,7 @@ RELEASES: Final[Mapping[str, tuple[Any, ...]]] = {
     "blob": (OTHER, None),
     "reason": (bodies.Reason("policy", "a", "b"),),
     "created": ("1999-01-01T00:00:00Z",),
+    "share": (OTHER,),
 }
 """Other values of a release; each is put in without a signature, with the hub's, and, but for ``created``, the partner's."""
 
@@ -572,7 +596,8 @@ def test_release(story: Story, field: str) -> None:
         def partners(release: pb.Release, body_of: Any = body_of) -> None:
             release.statement = world.sign("acoss", body_of(release)).raw
 
-        for how in (plain, hubs, partners):
+        # A partner may name a share where none is needed: nothing is opened with it.
+        for how in (plain, hubs) if field == "share" else (plain, hubs, partners):
             never_opened(story, how)
 
 
