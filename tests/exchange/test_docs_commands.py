@@ -76,6 +76,7 @@ def test_the_pages_from_their_first_command_to_their_last(desks: dict[str, Desk]
     desks["hub"].play("hub-operator", "4.")
     consolidate(desks)
     desks["acoss"].play("partner", "7.")
+    desks["acoss"].play("partner", "10.", 0)
     assert "Niveau de garantie : A1" in (desks["acoss"].place / "results" / "list.txt").read_text(encoding="utf-8")
     amend(desks)
     played = {block for desk in desks.values() for block in desk.played}
