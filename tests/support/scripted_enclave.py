@@ -12,15 +12,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import rfc8785
+
 from vigie import bodies, segment, statement
 from vigie.attestation import binding
 from vigie.authority import ENCLAVE_KEY_NAME
 from vigie.bodies import Evidence, Run, RunResult
-from vigie.clock import stamp, utc_now
+from vigie.clock import parse_time, stamp, utc_now
 from vigie.convention import SOFTWARE
 from vigie.hardware.bundle import digest_of
 from vigie.note import Signer
-from vigie.sealing import SealingPrivateKey, generate
+from vigie.sealing import SealingPrivateKey, generate, seal
 from vigie_hub.enclave import sandbox
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.intake import NO_RELEASE, Task, check_go, read_task
@@ -52,6 +54,10 @@ def main(mode: str, descriptor: int) -> None:
     everything = tuple(map(str, Path("/").iterdir()))
     box = sandbox.Sandbox(sandbox.NO_NAMESPACES, sandbox.KEEP, channel=descriptor, readable=everything)
     box.begin()
+    # What imports at its first use has it before the seal, as in the warm-up of the real one.
+    parse_time(stamp(utc_now()))
+    rfc8785.dumps({"b": 1, "a": "é"})
+    seal(SealingPrivateKey.from_seed(generate()).public, b"", b"")
     with socket.socket(fileno=descriptor) as connection:
         channel = Channel(connection)
         LAYERS.update(box.seal())
