@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vigie.durable import write_file
-from vigie.errors import Refused, StateError, Unavailable
+from vigie.errors import Refused, Unavailable
 from vigie_hub.isolation import witness
 from vigie_hub.isolation.launch import Launch
 from vigie_hub.isolation.modes import Choice
@@ -64,8 +64,9 @@ async def release(launch: Launch, root: Path, choice: Choice, uids: UidRange, pr
         probe: what it tries; empty to let it only say its layers.
 
     Raises:
-        StateError: it cannot be started, or says nothing that can be understood.
-        Unavailable: every user that it may have is taken.
+        StateError: it cannot be started.
+        Unavailable: every user that it may have is taken; or it said nothing that can be understood, or somebody killed it:
+            that is no proof of anything, and it is tried again.
     """
     sibling = launch.with_module(MODULE)
     started = await spawn(sibling, root, choice, uids)
@@ -77,18 +78,20 @@ async def release(launch: Launch, root: Path, choice: Choice, uids: UidRange, pr
                 layers, policy, host = _understood(first)
                 pid = started.pid()
                 if pid is None:
-                    raise StateError("a canary of the enclave ended too early")
+                    raise Unavailable("a canary of the enclave ended too early")
                 try:
                     seen = await asyncio.to_thread(witness.look, pid, root, sibling)
                 except Unavailable as error:
-                    raise StateError("a canary of the enclave could not be looked at") from error
+                    raise Unavailable("a canary of the enclave could not be looked at") from error
                 await asyncio.get_running_loop().sock_sendall(connection, f"{probe}\n".encode())
                 rest += await _hear(connection, None)
     except (OSError, TimeoutError) as error:
-        raise StateError("a canary of the enclave did not end", hint="vigie-hub enclave doctor") from error
+        raise Unavailable("a canary of the enclave did not end", hint="vigie-hub enclave doctor") from error
     finally:
         await started.end(at_once=False)
     code = started.process.returncode
+    if code in (-signal.SIGKILL, _SHELL_OFFSET + signal.SIGKILL):
+        raise Unavailable("a canary of the enclave was killed", hint="by whom, the hub cannot see; it tries again")
     by_seal = code in (-signal.SIGSYS, _SHELL_OFFSET + signal.SIGSYS)
     contradicted = tuple(witness.disagreements(seen, layers, choice.mode, started.uid, sibling))
     return Said(layers, policy, host, contradicted, by_seal, rest.startswith(b"survived"))
@@ -114,7 +117,7 @@ def _understood(line: bytes) -> tuple[dict[str, str], str, dict[str, str]]:
         host = {str(name): str(fact) for name, fact in said["host"].items()}
         return layers, str(said["policy"]), host
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StateError(
+        raise Unavailable(
             "a canary of the enclave ended without a word", hint="vigie-hub enclave doctor says what this host lacks"
         ) from error
 
@@ -125,6 +128,7 @@ async def check(launch: Launch, root: Path, choice: Choice, uids: UidRange, prob
     Raises:
         Refused: claim ``isolation``; a canary lived on, or ended otherwise than by the seal.
         StateError: one cannot be started.
+        Unavailable: one ended before it was tried.
     """
     few = asyncio.Semaphore(_AT_ONCE)
 
