@@ -135,7 +135,7 @@ class RemoteLauncher:
 
         Raises:
             Unavailable: the service is not there.
-            StateError: it says something else, or its canary said nothing.
+            StateError: it says something else.
         """
 
         def ask() -> Inspection:

@@ -1,10 +1,11 @@
-"""``python -m support.intruder NAME``: try one thing with no layer at all, and tell what came of it: the positive control."""
+"""``python -m support.intruder NAME…``: try things with no layer at all, and tell what came of each: the positive control."""
 
 import sys
 
 from . import PROBES, libraries, tell
 
 if __name__ == "__main__":
-    if sys.argv[1] not in PROBES:
+    if not PROBES.keys() >= set(sys.argv[1:]):
         libraries.register()
-    print(tell(sys.argv[1]))
+    for name in sys.argv[1:]:
+        print(tell(name))
