@@ -162,10 +162,7 @@ class Attempt:
             judge(evidence.raw, chain, kind="evidence", current_only=True)
         # No partner would release to less; and what the kernel says of the enclave from outside must be what it claims.
         check_evidence(body, chain.current, hardware=attestation.proof(body, chain.current, self._quote)[0])
-        try:
-            await process.check(body.layers)
-        except Unavailable as exc:
-            raise EnclaveLost(exc.message) from exc
+        await _give(channel, process.check(body.layers))
         await self._m.journal.submit_evidence(evidence, self._quote)
         self._tell(Step("evidence", "the enclave has said what it is; the evidence is in the journal"))
         return evidence
@@ -317,7 +314,7 @@ class Attempt:
 
 
 async def _give(channel: Channel, giving: Awaitable[None]) -> None:
-    """Give the enclave something; when it is gone, say why.
+    """Give the enclave something, or look at it; when it is gone, say why.
 
     Raises:
         Refused: it had sent the reason before it went.

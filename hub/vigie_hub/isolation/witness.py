@@ -95,7 +95,7 @@ def look(pid: int, root: Path, launch: Launch) -> Seen:
         shut = (place / "status").stat().st_uid == 0
     except (OSError, LookupError, ValueError, StopIteration) as error:
         raise Unavailable("the enclave ended before it could be looked at") from error
-    return Seen(
+    seen = Seen(
         uids=_numbers(status["Uid"]),
         gids=_numbers(status["Gid"]),
         groups=_numbers(status["Groups"]),
@@ -113,6 +113,10 @@ def look(pid: int, root: Path, launch: Launch) -> Seen:
         in_root=_or_none(lambda: os.path.samestat((place / "root").stat(), root.stat())),
         foreign=_or_none(lambda: _foreign(place, root)) if launch.own_loader else (),
     )  # fmt: skip
+    # What ends gives up its memory first, then its descriptors: where the memory still stands, nothing was missing.
+    if "VmLck" not in (_or_none(lambda: _status(place / "status")) or ()):
+        raise Unavailable("the enclave ended while it was looked at")
+    return seen
 
 
 def disagreements(seen: Seen, layers: Mapping[str, str], mode: Mode, uid: int, launch: Launch) -> list[str]:

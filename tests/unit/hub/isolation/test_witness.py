@@ -1,6 +1,8 @@
 """The outside witness: each layer that a claim names and the kernel contradicts, by name."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,3 +86,18 @@ def test_a_process_without_layers_is_seen_as_it_is(tmp_path: Path) -> None:
 def test_a_process_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         witness.look(2**22 + 1, tmp_path, LAUNCH)
+
+
+def test_a_process_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its descriptors are gone then: that is its end, and no contradiction of what it claimed."""
+    read = witness._limits
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+
+        def read_late(text: str) -> dict[str, tuple[str, str]]:
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            return read(text)
+
+        monkeypatch.setattr(witness, "_limits", read_late)
+        with pytest.raises(Unavailable, match="while it was looked at"):
+            witness.look(process.pid, tmp_path, LAUNCH)
