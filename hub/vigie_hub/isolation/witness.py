@@ -88,33 +88,13 @@ def look(pid: int, root: Path, launch: Launch) -> Seen:
     """
     place = Path(f"/proc/{pid}")
     try:
-        status = _status(place / "status")
-        threads = [_status(task / "status") for task in sorted((place / "task").iterdir())]
-        limits = _limits((place / "limits").read_text(encoding="ascii"))
-        # The folder itself stays its user's; what is in it becomes root's.
-        shut = (place / "status").stat().st_uid == 0
+        seen = _read(place, root, launch)
+        # What ends gives up its memory first, then its descriptors: where the memory still stands, nothing was missing.
+        # One that closed its channel is on its way out, too.
+        whole = "VmLck" in _status(place / "status") and seen.descriptors != ()
     except (OSError, LookupError, ValueError, StopIteration) as error:
         raise Unavailable("the enclave ended before it could be looked at") from error
-    seen = Seen(
-        uids=_numbers(status["Uid"]),
-        gids=_numbers(status["Gid"]),
-        groups=_numbers(status["Groups"]),
-        capabilities=int(status["CapPrm"], 16) | int(status["CapEff"], 16) | int(status["CapInh"], 16)
-        | int(status["CapAmb"], 16),
-        no_new_privileges=all(thread["NoNewPrivs"] == "1" for thread in threads),
-        seccomp=tuple(int(thread["Seccomp"]) for thread in threads),
-        threads=len(threads),
-        locked=int(status["VmLck"].split()[0]),
-        limits=limits,
-        shut=shut,
-        descriptors=_or_none(lambda: tuple(sorted(int(entry.name) for entry in (place / "fd").iterdir()))),
-        environment=_or_none(lambda: tuple(sorted(filter(None, (place / "environ").read_bytes().decode().split("\0"))))),
-        own_namespaces=_or_none(lambda: {name: _apart(place, kind) for name, kind in _ALL_NAMESPACES.items()}),
-        in_root=_or_none(lambda: os.path.samestat((place / "root").stat(), root.stat())),
-        foreign=_or_none(lambda: _foreign(place, root)) if launch.own_loader else (),
-    )  # fmt: skip
-    # What ends gives up its memory first, then its descriptors: where the memory still stands, nothing was missing.
-    if "VmLck" not in (_or_none(lambda: _status(place / "status")) or ()):
+    if not whole:
         raise Unavailable("the enclave ended while it was looked at")
     return seen
 
@@ -186,6 +166,30 @@ def check(seen: Seen, layers: Mapping[str, str], mode: Mode, uid: int, launch: L
 
 _LIMITS: Final = {"core": "Max core file size", "fsize": "Max file size"}
 _ALL_NAMESPACES: Final = {**_NAMESPACES, "user": "user"}
+
+
+def _read(place: Path, root: Path, launch: Launch) -> Seen:
+    status = _status(place / "status")
+    threads = [_status(task / "status") for task in sorted((place / "task").iterdir())]
+    return Seen(
+        uids=_numbers(status["Uid"]),
+        gids=_numbers(status["Gid"]),
+        groups=_numbers(status["Groups"]),
+        capabilities=int(status["CapPrm"], 16) | int(status["CapEff"], 16) | int(status["CapInh"], 16)
+        | int(status["CapAmb"], 16),
+        no_new_privileges=all(thread["NoNewPrivs"] == "1" for thread in threads),
+        seccomp=tuple(int(thread["Seccomp"]) for thread in threads),
+        threads=len(threads),
+        locked=int(status["VmLck"].split()[0]),
+        limits=_limits((place / "limits").read_text(encoding="ascii")),
+        # The folder itself stays its user's; what is in it becomes root's.
+        shut=(place / "status").stat().st_uid == 0,
+        descriptors=_or_none(lambda: tuple(sorted(int(entry.name) for entry in (place / "fd").iterdir()))),
+        environment=_or_none(lambda: tuple(sorted(filter(None, (place / "environ").read_bytes().decode().split("\0"))))),
+        own_namespaces=_or_none(lambda: {name: _apart(place, kind) for name, kind in _ALL_NAMESPACES.items()}),
+        in_root=_or_none(lambda: os.path.samestat((place / "root").stat(), root.stat())),
+        foreign=_or_none(lambda: _foreign(place, root)) if launch.own_loader else (),
+    )  # fmt: skip
 
 
 def _status(path: Path) -> dict[str, str]:

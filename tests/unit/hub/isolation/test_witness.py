@@ -101,3 +101,11 @@ def test_a_process_that_ends_while_it_is_looked_at(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(witness, "_limits", read_late)
         with pytest.raises(Unavailable, match="while it was looked at"):
             witness.look(process.pid, tmp_path, LAUNCH)
+
+
+def test_a_process_that_has_closed_its_channel_has_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "exec sleep 60 <&- >&- 2>&-"], close_fds=True) as process:
+        with pytest.raises(Unavailable, match="ended"):
+            while witness.look(process.pid, tmp_path, LAUNCH).descriptors:
+                pass
+        process.kill()
