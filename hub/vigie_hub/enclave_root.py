@@ -41,7 +41,7 @@ DISTRIBUTIONS: Final = (
 )  # fmt: skip
 """What the enclave's code imports; what these require is added by their own metadata."""
 
-STANDINS: Final = ("scipy",)
+STANDINS: Final = ("narwhals", "scipy")
 """Distributions that those require and the enclave does without: see :mod:`vigie_hub.standins`."""
 
 CONTENTS: Final = "contents.json"
@@ -76,7 +76,7 @@ _STDLIB_FILES_LEFT_OUT: Final = (
     "_curses*", "_dbm*", "_gdbm*", "_sqlite3*", "_ssl*", "_test*", "_tkinter*", "_xx*", "audioop*", "nis.*",
     "ossaudiodev*", "readline*", "spwd*", "xx*",
 )  # fmt: skip
-_PACKAGE_LEFT_OUT: Final = ("vigie/cli/*", "vigie/demo/*", "vigie/audit/*")
+_PACKAGE_LEFT_OUT: Final = ("vigie/audit/*", "vigie/cli/*", "vigie/demo/*", "vigie/synth/*")
 _LEFT_OUT: Final = (
     "*/__pycache__/*", "__pycache__/*", "*.pyc", "*.pyi", "*.pxd", "*.pxi", "*.pyx", "*.h", "*.hpp", "*.a", "*.c", "*.cc",
     "*.cpp", "*.cmake", "*/tests/*", "*/include/*", "*.pth", "adbc_driver_duckdb/*", "lightgbm/dask.py",

@@ -57,7 +57,8 @@ def _own_rows(perimeter: Mapping[str, Dataset]) -> str:
     )
     if not months:
         months = "SELECT company, 0 AS month FROM company WHERE false"
-    return f"SELECT company, month, -1 AS label FROM ({months})"
+    # Several events of a month, or accounts of several sources, are one candidate.
+    return f"SELECT DISTINCT company, month, -1 AS label FROM ({months})"
 
 
 def _labelled_rows(labelled: str) -> str:

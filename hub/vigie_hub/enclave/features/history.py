@@ -77,6 +77,15 @@ newest_plan AS (
         amount DESC NULLS LAST, action DESC NULLS LAST, stage DESC NULLS LAST) = 1
 )"""
 
+_PLAN_TABLES: Final = ("plans_by_month", "newest_plan")
+_PLAN_COLUMNS: Final = (
+    "plan_active", "plan_remaining_days", "plan_duration_days", "plan_since", "plan_amount", "newest_plan_remaining",
+    "newest_plan_duration",
+)  # fmt: skip
+
+SECTORS: Final = "legal_units"
+"""The dataset that says in which sector a company is."""
+
 _EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
     "ccsf": {"ccsf_month": "month_of({}.date)", "ccsf_stage": "{}.stage"},
     "legal_units": {
@@ -186,50 +195,52 @@ summed AS (
 )"""
 
 
-def history_sql(declared: Mapping[str, Dataset]) -> str:
+def history_sql(definitions: Mapping[str, Dataset]) -> str:
     """The query ``history``: a row for each of ``wanted``.
 
     Args:
-        declared: the datasets without features of their own, whose columns count as they are; by name.
+        definitions: the datasets whose columns are wanted, by name; a declared one's count as they are.  The sector, of
+            the register, is always there.
     """
-    newest = [BUILT_IN[name] for name in _EVENTS]
+    newest = [name for name in _EVENTS if name in definitions or name == SECTORS]
+    yearly = [one for one in YEARLY if one.dataset in definitions]
+    plans = "payment_plans" in definitions
+    declared = [one for name, one in definitions.items() if BUILT_IN.get(name) != one]
     parts = [
         "dated AS (\n    SELECT company, month, month - 12 AS month_12, month - 24 AS month_24 FROM wanted\n)",
         _LAGGED,
-        _LATE,
-        *(latest_rows(one, [column.name for column in one.columns]) for one in newest),
-        *(latest_rows(BUILT_IN[one.dataset], one.columns, one.prefer, one.valid) for one in YEARLY),
-        *(latest_rows(one, [column.name for column in one.columns]) for one in declared.values()),
+        *([_LATE] if plans else []),
+        *(latest_rows(BUILT_IN[name], [column.name for column in BUILT_IN[name].columns]) for name in newest),
+        *(latest_rows(BUILT_IN[one.dataset], one.columns, one.prefer, one.valid) for one in yearly),
+        *(latest_rows(one, [column.name for column in one.columns]) for one in declared),
     ]
     values = [
+        *(_PLAN_COLUMNS if plans else ()),
         *(
             f"{value.format(f'{name}_usable')} AS {column}"
-            for name in _EVENTS
+            for name in newest
             for column, value in _EVENTS[name].items()
         ),
-        *(value for one in YEARLY for value in one.values()),
+        *(value for one in yearly for value in one.values()),
         *(
             f"{_value(one.name, column)} AS {declared_name(one.name, column.name)}"
-            for one in declared.values()
+            for one in declared
             for column in one.columns
             if column.name != one.time
         ),
     ]
     joins = [
-        *(_newest(f"{one.name}_usable", f"{one.name}_usable", "month") for one in (*newest, *declared.values())),
-        *(_newest(f"{one.dataset}_usable", one.row(back), _month(back)) for one in YEARLY for back in one.back),
+        *(f"LEFT JOIN {name} USING (company, month)" for name in (_PLAN_TABLES if plans else ())),
+        *(_newest(f"{name}_usable", f"{name}_usable", "month") for name in (*newest, *(one.name for one in declared))),
+        *(_newest(f"{one.dataset}_usable", one.row(back), _month(back)) for one in yearly for back in one.back),
     ]
     between, line = ",\n        ", "\n    "
     return f"""WITH
 {f",{chr(10)}".join(parts)}
 SELECT dated.company, dated.month, summed.* EXCLUDE (company, month),
-        plan_active, plan_remaining_days, plan_duration_days, plan_since, plan_amount, newest_plan_remaining,
-        newest_plan_duration,
         {between.join(values)}
     FROM dated
     LEFT JOIN summed USING (company, month)
-    LEFT JOIN plans_by_month USING (company, month)
-    LEFT JOIN newest_plan USING (company, month)
     {line.join(joins)}"""
 
 

@@ -218,6 +218,19 @@ def test_what_is_dated_by_the_months_end_can_change_each_feature_made_of_it(
     assert moved == []
 
 
+@pytest.mark.parametrize("datasets", sorted({tuple(sorted(feature.datasets)) for feature in CATALOGUE.features}))
+def test_a_feature_needs_no_dataset_but_its_own(rich: Rows, found: Group, datasets: tuple[str, ...]) -> None:
+    """A purpose that reads these alone has the same values, though what is asked of the history is shorter."""
+    narrow = catalogue_of(DATASETS[name] for name in datasets)
+    # Proceedings say besides who is looked at among the sector's companies.
+    tables = {name: table(DATASETS[name], rich[name]) for name in {*datasets, "proceedings"}}
+    alone = group(tables, "2020-06", catalogue=narrow, perimeter=datasets, last_training="2020-06", least=2)
+    assert set(narrow.names) >= {one.name for one in CATALOGUE.features if one.datasets == frozenset(datasets)}
+    places = [CATALOGUE.names.index(name) for name in narrow.names]
+    assert alone.keys.equals(found.keys)
+    assert same_bits(alone.scored, found.scored[:, places])
+
+
 def test_the_rows_made_here_are_dated_as_they_should_be() -> None:
     random = Random(3)
     for one in DATASETS.values():

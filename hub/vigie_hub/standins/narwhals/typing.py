@@ -1,0 +1,6 @@
+"""Names of LightGBM's annotations."""
+
+from typing import Any, TypeAlias
+
+IntoDataFrame: TypeAlias = Any
+IntoSeries: TypeAlias = Any
