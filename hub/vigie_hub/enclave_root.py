@@ -32,6 +32,7 @@ from typing import Any, Final
 from vigie import bytecode
 from vigie.durable import sync_folder, write_file
 from vigie.errors import ConfigError
+from vigie_hub.enclave.sandbox import ENVIRONMENT
 from vigie_hub.isolation.launch import MODES
 from vigie_hub.root_contents import described, write_contents
 
@@ -46,16 +47,6 @@ STANDINS: Final = ("narwhals", "scipy")
 
 CONTENTS: Final = "contents.json"
 """File of the root that says what is in it: the distributions with their versions, licences and top-level names."""
-
-ENVIRONMENT: Final = {
-    "HOME": "/",
-    "LC_ALL": "C",
-    "OMP_NUM_THREADS": "2",
-    "OMP_WAIT_POLICY": "passive",
-    "TZ": "UTC",
-}
-"""The whole environment of an enclave. Spinning OpenMP threads cost up to ten times on shared cores. Without HOME, an
-import asks the host's directory of users for one, by way of whatever modules the host has configured for that."""
 
 PROBE: Final = (
     "numpy", "lightgbm", "pyarrow", "pyarrow.compute", "duckdb", "rfc8785",

@@ -10,6 +10,10 @@ from vigie_hub.enclave.sandbox import kernel
 from vigie_hub.enclave.sandbox.layer import ABSENT, ENFORCED, FAILED, failed
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
+    # Arrow's own allocator keeps freed rows in its caches. The C library's gives large ones back, which empties them, and
+    # with this byte to write overwrites the small ones.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165",
     # Without it an import asks the host's directory of users, through libraries of the host.
     "HOME": "/",
     # No locale but the built-in one: any other would be read from a file of the host.
