@@ -1,12 +1,9 @@
 """A member's private keys at rest: one file, opened with one passphrase (protocol section 2).
 
-The file is three lines of text: ``vigie/keyring/v1``, RFC 8785 JSON of the Argon2id parameters, and base64 of a
-libsodium SecretBox over the RFC 8785 JSON of the keys. The rule kept here: one key per use, and none of them is ever
-part of a message, a log line or the text form of an object.
+The file (:mod:`vigie.keyring_file`) holds the RFC 8785 JSON of the keys. The rule kept here: one key per use, and none of
+them is ever part of a message, a log line or the text form of an object.
 """
 
-import base64
-import binascii
 import fcntl
 import json
 import os
@@ -17,32 +14,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import rfc8785
-from nacl import exceptions, pwhash, secret
-from nacl.bindings import crypto_secretbox_NONCEBYTES
 
-from vigie import durable, sealing
+from vigie import keyring_file, sealing
 from vigie.card import USES, Card, check_names
 from vigie.certificate import issue_certificate
-from vigie.errors import Malformed, Missing, StateError, WrongPassphrase
+from vigie.errors import Malformed, Missing, StateError
+from vigie.keyring_file import COSTS, Cost
 from vigie.note import Cosigner, Signer, VerifierKey
 from vigie.pseudonym import Custodian
 from vigie.sealing import SealingPrivateKey
 from vigie.wiping import wipe
 
-Cost = Literal["interactive", "moderate"]
 Random = Callable[[int], bytes]
-
-_FIRST_LINE: Final = b"vigie/keyring/v1"
-_COSTS: Final[Mapping[str, tuple[int, int]]] = {
-    "interactive": (pwhash.argon2id.OPSLIMIT_INTERACTIVE, pwhash.argon2id.MEMLIMIT_INTERACTIVE),
-    "moderate": (pwhash.argon2id.OPSLIMIT_MODERATE, pwhash.argon2id.MEMLIMIT_MODERATE),
-}
-_MOST_OPERATIONS: Final = 32
-_MOST_MEMORY: Final = 2**31
-_LARGEST_FILE: Final = 1_000_000
 
 # Lengths of the keys of each use; `epoch/<e>` has one entry per epoch.
 _SEEDS: Final[Mapping[str, int]] = {
@@ -81,7 +67,7 @@ class Keyring:
         self._tls: tuple[str, str] = (fields["tls"]["key"], fields["tls"]["certificate"])
         # A keyring that was made before words were asked about has no record of them.
         self._words: dict[str, str] = dict(fields.get("words", {}))
-        self._stretching: tuple[int, int] = _COSTS["moderate"]
+        self._stretching: tuple[int, int] = COSTS["moderate"]
 
     def __repr__(self) -> str:
         return f"<Keyring of {self.member} for {self.convention_id}: {', '.join([*sorted(self._seeds), 'tls'])}>"
@@ -141,15 +127,9 @@ class Keyring:
             cost: ``moderate`` (256 MiB, about a second) for real keys, ``interactive`` (64 MiB) for demonstrations; by
                 default what the file was that it was loaded from, and ``moderate`` for a new one.
         """
-        operations, memory = _COSTS[cost] if cost else self._stretching
-        salt = secrets.token_bytes(pwhash.argon2id.SALTBYTES)
-        header = rfc8785.dumps({"kdf": "argon2id", "memory": memory, "operations": operations, "salt": salt.hex()})
-        box = secret.SecretBox(_derive(passphrase, salt, operations, memory))
         plain = rfc8785.dumps(self._fields())
-        sealed = bytes(box.encrypt(plain, secrets.token_bytes(crypto_secretbox_NONCEBYTES)))
+        keyring_file.write(path, plain, passphrase, COSTS[cost] if cost else self._stretching)
         wipe(plain)
-        lines = (_FIRST_LINE, header, base64.b64encode(sealed), b"")
-        durable.write_file(path, b"\n".join(lines), 0o600)
 
     @classmethod
     def load(cls, path: Path, passphrase: str) -> "Keyring":
@@ -160,24 +140,12 @@ class Keyring:
             Malformed: not a keyring file.
             WrongPassphrase: it does not open with this passphrase, or its content was altered.
         """
-        try:
-            with path.open("rb") as file:
-                data = file.read(_LARGEST_FILE + 1)
-        except FileNotFoundError as error:
-            raise Missing(f"there is no keyring at {path}", hint="make one with: vigie member init") from error
-        salt, operations, memory, sealed = _parse(data)
-        try:
-            opened = secret.SecretBox(_derive(passphrase, salt, operations, memory)).decrypt(sealed)
-        except (exceptions.CryptoError, ValueError) as error:
-            raise WrongPassphrase(
-                "the keyring does not open with this passphrase",
-                hint="check the passphrase; if it is right, the file is damaged: restore it from a copy",
-            ) from error
+        opened, stretching = keyring_file.read(path, passphrase)
         try:
             keyring = cls(_check_fields(opened))
         finally:
             wipe(opened)
-        keyring._stretching = operations, memory
+        keyring._stretching = stretching
         return keyring
 
     @classmethod
@@ -355,33 +323,6 @@ class Keyring:
             "tls": {"key": self._tls[0], "certificate": self._tls[1]},
             "words": dict(self._words),
         }
-
-
-def _derive(passphrase: str, salt: bytes, operations: int, memory: int) -> bytes:
-    return pwhash.argon2id.kdf(secret.SecretBox.KEY_SIZE, passphrase.encode(), salt, operations, memory)
-
-
-def _parse(data: bytes) -> tuple[bytes, int, int, bytes]:
-    """Salt, operations, memory and sealed content. The parameters are bounded: a forged file must not eat the memory."""
-    try:
-        first, header, content, end = data.split(b"\n")
-        fields = json.loads(header)
-        if first != _FIRST_LINE or end or len(data) > _LARGEST_FILE or rfc8785.dumps(fields) != header:
-            raise ValueError("not this form")
-        if set(fields) != {"kdf", "memory", "operations", "salt"} or fields["kdf"] != "argon2id":
-            raise ValueError("other parameters")
-        operations, memory, salt = fields["operations"], fields["memory"], bytes.fromhex(fields["salt"])
-        if type(operations) is not int or not 1 <= operations <= _MOST_OPERATIONS:
-            raise ValueError("operations out of range")
-        if type(memory) is not int or not pwhash.argon2id.MEMLIMIT_MIN <= memory <= _MOST_MEMORY:
-            raise ValueError("memory out of range")
-        if len(salt) != pwhash.argon2id.SALTBYTES:
-            raise ValueError("wrong salt")
-        return salt, operations, memory, base64.b64decode(content, validate=True)
-    except (ValueError, TypeError, RecursionError, binascii.Error, rfc8785.CanonicalizationError) as error:
-        raise Malformed(
-            "this is not a keyring file", hint="give the file that `vigie member init` wrote, or restore it from a copy"
-        ) from error
 
 
 def _check_fields(opened: bytes) -> Mapping[str, Any]:

@@ -24,7 +24,8 @@ from vigie.wiping import wipe
 from vigie.witness_service import Witness
 from vigie_node import shares
 from vigie_node.folder import Node
-from vigie_node.ledger import COLLATERAL_END, KnownOrder, Standing
+from vigie_node.known import KnownOrder, Standing
+from vigie_node.ledger import COLLATERAL_END
 from vigie_node.order_checks import judge_order, reason_of
 from vigie_node.release import (
     Known,

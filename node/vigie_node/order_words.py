@@ -11,8 +11,11 @@ from datetime import datetime
 from vigie.bodies import ORDER_GRACE, Order
 from vigie.clock import parse_time, stamp
 from vigie.convention import Convention, Grant
-from vigie.convention.model import LEVELS, Purpose
-from vigie_node.ledger import KnownOrder
+from vigie.convention.parts import (
+    LEVELS,
+    Purpose,
+)
+from vigie_node.known import KnownOrder
 from vigie_node.order_checks import TRAIN
 from vigie_node.own_lots import OwnLot, current
 from vigie_node.seen import SeenLot

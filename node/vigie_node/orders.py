@@ -11,7 +11,8 @@ from typing import Literal
 from vigie.clock import parse_time
 from vigie.convention import Convention
 from vigie_node.config import Policy
-from vigie_node.ledger import KnownOrder, ReleaseLedger, Standing
+from vigie_node.known import KnownOrder, Standing
+from vigie_node.ledger import ReleaseLedger
 from vigie_node.order_words import Background, sentences
 from vigie_node.own_lots import OwnLot
 from vigie_node.release import MAX_RELEASES, waits

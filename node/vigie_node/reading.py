@@ -15,7 +15,8 @@ from vigie import bodies, statement
 from vigie.errors import BadProof, MalformedStatement, Unavailable
 from vigie.journal.merkle import leaf_hash
 from vigie.statement import Statement
-from vigie_node.ledger import ReleaseLedger, SeenOrder, SeenRun
+from vigie_node.known import SeenOrder, SeenRun
+from vigie_node.ledger import ReleaseLedger
 
 PAGE: Final = 1024
 """Entries asked for at once; the hub may answer fewer."""

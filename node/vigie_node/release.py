@@ -25,7 +25,8 @@ from vigie.journal.checkpoint import OpenedCheckpoint, witnessed_by
 from vigie.journal.proof import Receipt, verify_receipt
 from vigie.statement import Statement
 from vigie_node.config import Policy
-from vigie_node.ledger import CHALLENGE_LIFE, Challenge, Standing
+from vigie_node.known import Challenge, Standing
+from vigie_node.ledger import CHALLENGE_LIFE
 from vigie_node.order_checks import TRAIN, JudgedOrder, authentic, judge_order, sentence
 from vigie_node.own_lots import OwnLot
 

@@ -40,7 +40,7 @@ from vigie.journal.proof import Receipt
 from vigie.note import Signer
 from vigie.sealing import SealingPrivateKey, generate
 from vigie.v1 import enclave_pb2 as pb
-from vigie_node.ledger import Challenge
+from vigie_node.known import Challenge
 from vigie_node.release import Known, ReleasePlan, decide
 
 OTHER: Final = b"\xa5" * 32

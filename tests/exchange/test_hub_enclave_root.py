@@ -261,7 +261,7 @@ def test_it_starts_and_answers_from_its_root_alone(built: Path, tmp_path: Path) 
 def test_a_build_that_would_map_a_file_of_the_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # With a locale of the host the C library maps its file: the reason why the enclave has the built-in one. (A user that
     # the host does not know has the same effect without HOME: the test with another user builds as one.)
-    monkeypatch.setitem(enclave_root.ENVIRONMENT, "LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(enclave_root, "ENVIRONMENT", {**sandbox.ENVIRONMENT, "LC_ALL": "C.UTF-8"})
     folder = tmp_path / "enclave"
     with pytest.raises(ConfigError, match="not in its root"):
         enclave_root.build(folder)

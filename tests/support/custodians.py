@@ -6,6 +6,8 @@ from pathlib import Path
 
 from vigie.convention.model import (
     Convention,
+)
+from vigie.convention.parts import (
     Custodian,
     CustodyRule,
     Disclosure,

@@ -25,7 +25,7 @@ from vigie.clock import stamp, utc_now
 from vigie.note import Signer
 from vigie.statement import Statement
 from vigie_hub.config import HubConfig, Limits
-from vigie_hub.enclave_root import ENVIRONMENT
+from vigie_hub.enclave.sandbox import ENVIRONMENT
 from vigie_hub.server import Hub, start
 
 BUCKETS = 4

@@ -23,7 +23,7 @@ from vigie.journal.proof import Receipt
 from vigie.keyring import Keyring
 from vigie.note import Signer
 from vigie_node.config import Policy
-from vigie_node.ledger import Challenge, Standing
+from vigie_node.known import Challenge, Standing
 from vigie_node.own_lots import OwnLot
 from vigie_node.release import Known
 

@@ -20,8 +20,7 @@ from unittest import mock
 
 from nacl import pwhash
 
-from vigie import bodies, clock, statement
-from vigie import keyring as keyrings_module
+from vigie import bodies, clock, keyring_file, statement
 from vigie.bodies import Approval, Body
 from vigie.card import Card
 from vigie.chain import ConventionChain, required_keys
@@ -206,5 +205,5 @@ class World:
 def save_cheaply(ring: Keyring, path: Path, passphrase: str) -> None:
     """Save a keyring with the cheapest stretching that there is."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mock.patch.dict(keyrings_module._COSTS, {"interactive": CHEAP}):
+    with mock.patch.dict(keyring_file.COSTS, {"interactive": CHEAP}):
         ring.save(path, passphrase, cost="interactive")

@@ -6,13 +6,15 @@ judged by :mod:`vigie.chain`.
 
 from vigie.convention.hardware import HARDWARE, SOFTWARE, HardwareRule
 from vigie.convention.model import (
+    Convention,
+)
+from vigie.convention.parts import (
     FREEABLE,
     LEVELS,
     OUTPUTS,
     PLATFORMS,
     ROLES,
     TARGETS,
-    Convention,
     Custodian,
     CustodyRule,
     DatasetRule,

@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from vigie.convention.hardware import SOFTWARE
-from vigie.convention.model import Convention, Epoch, Grant, Member, PerimeterRule, Purpose
+from vigie.convention.model import (
+    Convention,
+)
+from vigie.convention.parts import (
+    Epoch,
+    Grant,
+    Member,
+    PerimeterRule,
+    Purpose,
+)
 from vigie.datasets import BUILT_IN, ColumnType
 from vigie.errors import MalformedConvention, MalformedNote
 

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vigie.card import USES, Card
-from vigie.convention.model import Convention
+from vigie.convention.model import (
+    Convention,
+)
 from vigie.convention.reading import parse
 from vigie.convention.writing import write
 from vigie.errors import ConfigError, MalformedConvention

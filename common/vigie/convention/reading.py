@@ -14,13 +14,15 @@ from vigie.card import check_certificate
 from vigie.convention import hardware
 from vigie.convention.checks import check
 from vigie.convention.model import (
+    Convention,
+)
+from vigie.convention.parts import (
     FREEABLE,
     LEVELS,
     OUTPUTS,
     PLATFORMS,
     ROLES,
     TARGETS,
-    Convention,
     Custodian,
     CustodyRule,
     DatasetRule,

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 from vigie.convention.hardware import HardwareRule
-from vigie.convention.model import Convention, Grant, Member, PerimeterRule, Purpose
+from vigie.convention.model import (
+    Convention,
+)
+from vigie.convention.parts import (
+    Grant,
+    Member,
+    PerimeterRule,
+    Purpose,
+)
 
 Language = Literal["fr", "en"]
 

@@ -11,7 +11,8 @@ from vigie.clock import utc_now
 from vigie.errors import InputError, Refused
 from vigie_node.cli.options import AsJson, Folder
 from vigie_node.folder import LockedNode
-from vigie_node.ledger import NEWEST_MEASUREMENT, Decision, KnownOrder
+from vigie_node.known import Decision, KnownOrder
+from vigie_node.ledger import NEWEST_MEASUREMENT
 from vigie_node.order_words import Background
 from vigie_node.orders import OrderView, view
 

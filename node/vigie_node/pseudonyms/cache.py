@@ -20,7 +20,9 @@ import pyarrow.compute as pc
 import rfc8785
 
 from vigie import pseudonym
-from vigie.convention.model import Epoch
+from vigie.convention.parts import (
+    Epoch,
+)
 from vigie.datasets.schema import PSEUDONYM, PSEUDONYM_BYTES, SIREN
 from vigie.durable import open_database, transaction
 from vigie.errors import StateError

@@ -16,7 +16,9 @@ from typing import Final
 from vigie import bodies, note, statement
 from vigie.bodies import Evaluation, Reason, Refusal
 from vigie.clock import stamp
-from vigie.convention.model import Convention
+from vigie.convention.model import (
+    Convention,
+)
 from vigie.durable import transaction
 from vigie.errors import BadSignature, Malformed, MalformedStatement, Missing, Refused
 from vigie.pseudonym import ELEMENT_BYTES, MAX_BATCH, split_elements

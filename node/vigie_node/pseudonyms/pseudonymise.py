@@ -17,7 +17,13 @@ import pyarrow as pa
 from vigie import bodies, note, statement
 from vigie.bodies import Evaluation, Refusal
 from vigie.clock import stamp
-from vigie.convention.model import Convention, Custodian, Epoch
+from vigie.convention.model import (
+    Convention,
+)
+from vigie.convention.parts import (
+    Custodian,
+    Epoch,
+)
 from vigie.errors import BadProof, BadSignature, Missing, Refused, Unavailable, Untrusted
 from vigie.pseudonym import BATCH, MAX_BATCH
 from vigie.statement import Statement

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigie import keyring as module
-from vigie import note
+from vigie import keyring_file, note
 from vigie.errors import ConfigError, InputError, Malformed, Missing, StateError, WrongPassphrase
 from vigie.keyring import Keyring
 from vigie.passphrase import read_passphrase
@@ -90,7 +90,7 @@ def test_what_is_not_a_keyring_is_malformed_and_cannot_ask_for_much_memory(
 @given(st.binary(max_size=200), st.booleans())
 def test_only_our_errors_come_out_of_the_file_parser(data: bytes, headed: bool) -> None:
     with pytest.raises(Malformed):
-        module._parse(b"vigie/keyring/v1\n" + data if headed else data)
+        keyring_file._parse(b"vigie/keyring/v1\n" + data if headed else data)
 
 
 def test_a_keyring_that_opens_but_is_not_understood_is_a_state_error() -> None:

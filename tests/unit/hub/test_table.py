@@ -7,7 +7,9 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from vigie.convention.model import ROLES
+from vigie.convention.parts import (
+    ROLES,
+)
 from vigie.v1 import exchange_pb2
 from vigie_hub import table
 from vigie_hub.table import RULES, Time

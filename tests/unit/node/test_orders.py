@@ -8,7 +8,7 @@ import pytest
 
 from support.release_case import MEASUREMENT, NOTHING_YET, NOW, Case, chain, digest, make_lot, own
 from vigie.clock import stamp
-from vigie_node.ledger import KnownOrder
+from vigie_node.known import KnownOrder
 from vigie_node.order_words import Background, sentences
 from vigie_node.orders import OrderView, view
 from vigie_node.seen import SeenLot

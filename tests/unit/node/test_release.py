@@ -33,7 +33,7 @@ from vigie.chain import ConventionChain
 from vigie.clock import stamp
 from vigie.errors import Refused
 from vigie.note import Signer
-from vigie_node.ledger import Standing
+from vigie_node.known import Standing
 from vigie_node.order_checks import judge_order, reason_of
 from vigie_node.release import MAX_RELEASES, ReleasePlan, check_policy, decide, waits
 

@@ -14,7 +14,8 @@ from vigie.errors import MalformedStatement, Missing, Refused, StateError
 from vigie.journal.checkpoint import Checkpoint
 from vigie.journal.merkle import Frontier, leaf_hash
 from vigie.journal.proof import Receipt
-from vigie_node.ledger import CHALLENGE_LIFE, MAX_OPEN_CHALLENGES, ReleaseLedger, SeenOrder, SeenRun
+from vigie_node.known import SeenOrder, SeenRun
+from vigie_node.ledger import CHALLENGE_LIFE, MAX_OPEN_CHALLENGES, ReleaseLedger
 from vigie_node.state import NodeState, StoredResult
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,8 +10,7 @@ import pytest
 
 from support.command import Vigie
 from support.world import CHEAP, ORGANISATIONS, PARTNERS, PASSPHRASE, ROLES, SIGNATORIES, World, save_cheaply
-from vigie import keyring as keyrings
-from vigie import statement
+from vigie import keyring_file, statement
 from vigie.authority import judge
 from vigie.card import parse_card
 from vigie.chain import ConventionChain
@@ -57,7 +56,7 @@ def terms(world: World) -> Path:
 def test_member_init_makes_a_keyring_and_its_card(
     vigie: Vigie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(keyrings._COSTS, "interactive", CHEAP)
+    monkeypatch.setitem(keyring_file.COSTS, "interactive", CHEAP)
     folder = tmp_path / "acoss"
     arguments = (
         "member", "init", "acoss", "--organisation", "ACOSS", "--role", "partner", "--role", "custodian",

@@ -13,8 +13,7 @@ import pytest
 
 from support.command import Outcome, Vigie
 from support.world import CHEAP, PASSPHRASE, World
-from vigie import keyring as keyrings
-from vigie import words
+from vigie import keyring_file, words
 from vigie.card import parse_card
 from vigie.demo.programs import BINARIES, environment
 from vigie.keyring import Keyring
@@ -30,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def world(made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world in a folder of the test's own, whose keyrings are written quickly."""
-    monkeypatch.setitem(keyrings._COSTS, "interactive", CHEAP)
+    monkeypatch.setitem(keyring_file.COSTS, "interactive", CHEAP)
     shutil.copytree(made.folder, tmp_path / "world")
     return World(tmp_path / "world", made.now, made.keyrings, made.cards, list(made.raws), made.chain)
 
