@@ -93,6 +93,7 @@ class Observations:
         contradictions: checkpoints that contradict what this node witnessed.
         now: time of the examination.
         collateral_ends: when the collateral of the hardware that keys were last released to ends.
+        restored: withdrawn epochs whose seeds the keyring holds all the same.
     """
 
     now: datetime
@@ -109,6 +110,7 @@ class Observations:
     waiting: tuple[str, ...] = ()
     contradictions: int = 0
     collateral_ends: datetime | None = None
+    restored: tuple[int, ...] = ()
 
 
 def diagnose(seen: Observations) -> tuple[Finding, ...]:
@@ -222,6 +224,13 @@ def _attending(seen: Observations) -> Iterator[Finding]:
 
 
 def _releases(seen: Observations) -> Iterator[Finding]:
+    for epoch in seen.restored:
+        yield Finding(
+            "withdrawal", True, f"epoch {epoch} was withdrawn, and the keyring holds its seed again: it was restored from"
+            " a copy",
+            f"nothing is released by it here, but whoever has the file could: `vigie-node withdraw --epoch {epoch}` erases it"
+            " again; destroy the copy too",
+        )  # fmt: skip
     if seen.contradictions:
         yield Finding(
             "journal", True, f"the journal contradicts itself: {seen.contradictions} checkpoints do not fit what this"

@@ -19,6 +19,7 @@ from vigie.attend import Attendant, Handlers, Welcomed
 from vigie.client_journal import JournalClient
 from vigie.clock import parse_time
 from vigie.errors import VigieError
+from vigie.keyring import Keyring
 from vigie_node.daemon import ATTENDANCE, program_version
 from vigie_node.doctor import Attendance, Knock, Observations
 from vigie_node.folder import LockedNode, Node
@@ -46,7 +47,7 @@ async def examine(root: Path, passphrase: str, *, clock: Callable[[], datetime])
         attendance = attendance_of(node)
         if not attendance.running and knock.unreachable is None and knock.refused is None:
             attendance = await _greeted(node, attendance, clock)
-        return _observed(node, knock, attendance, clock())
+        return _observed(node, passphrase, knock, attendance, clock())
     finally:
         node.close()
 
@@ -136,7 +137,7 @@ async def _greeted(node: Node, attendance: Attendance, clock: Callable[[], datet
     return Attendance(False, attendance.state, attendance.since, attendance.reason, offset, hub.convention)
 
 
-def _observed(node: Node, knock: Knock, attendance: Attendance, now: datetime) -> Observations:
+def _observed(node: Node, passphrase: str, knock: Knock, attendance: Attendance, now: datetime) -> Observations:
     certificate = x509.load_pem_x509_certificate(node.keyring.tls()[1])
     measurement = node.state.value(NEWEST_MEASUREMENT)
     collateral = node.state.value(COLLATERAL_END)
@@ -162,7 +163,16 @@ def _observed(node: Node, knock: Knock, attendance: Attendance, now: datetime) -
         waiting=tuple(order.digest.hex() for order in waiting_orders(node.ledger, node.config.policy, now)),
         contradictions=len(node.state.witness.contradictions()),
         collateral_ends=None if collateral is None else parse_time(collateral.decode()),
+        restored=_restored(node, passphrase),
     )
+
+
+def _restored(node: Node, passphrase: str) -> tuple[int, ...]:
+    """Withdrawn epochs whose seeds are in the keyring's file; an opened node has forgotten them."""
+    withdrawn = node.withdrawals.epochs()
+    if not withdrawn:
+        return ()
+    return tuple(sorted(withdrawn & set(Keyring.load(node.folder.keyring, passphrase).epochs())))
 
 
 def _approved(node: LockedNode, measurement: bytes) -> bool:

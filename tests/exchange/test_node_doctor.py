@@ -12,8 +12,10 @@ from support import world as worlds
 from support.hub import hub_world, make_folder, served
 from support.nodes import attending, make_node, open_node
 from support.world import PASSPHRASE, World, save_cheaply
+from vigie import durable
 from vigie.clock import utc_now
 from vigie.keyring import Keyring
+from vigie_node import withdrawing
 from vigie_node.config import write_config
 from vigie_node.doctor import Finding, diagnose
 from vigie_node.examination import examine
@@ -53,6 +55,24 @@ def test_not_attending_and_clock_off(tmp_path: Path) -> None:
             late = await wrong(folder, clock=lambda: utc_now() - timedelta(minutes=10))
             assert set(late) == {"attending", "clock"}
             assert "600 seconds behind" in late["clock"].said or "599 seconds behind" in late["clock"].said
+
+    asyncio.run(test())
+
+
+def test_the_seed_of_a_withdrawn_epoch_that_is_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        world = hub_world(tmp_path)
+        async with served(make_folder(tmp_path / "hub", world), world) as hub:
+            folder = make_node(world, "acoss", tmp_path / "acoss", hub.address)
+            kept = folder.keyring.read_bytes()
+            node = open_node(folder)
+            withdrawing.erase(node, PASSPHRASE, 1, reason=None, clock=utc_now)
+            node.close()
+            assert set(await wrong(folder)) == {"attending"}
+            durable.write_file(folder.keyring, kept)
+            found = await wrong(folder)
+            assert set(found) == {"attending", "withdrawal"}
+            assert "vigie-node withdraw --epoch 1" in found["withdrawal"].todo
 
     asyncio.run(test())
 

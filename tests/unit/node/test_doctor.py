@@ -61,6 +61,7 @@ def at(**changed: Any) -> dict[str, Any]:
         ("clock", "31 seconds ahead", at(clock_offset=-31)),
         ("hub-convention", "another version", at(hub_convention=b"?" * 32)),
         ("journal", "2 checkpoints", {"contradictions": 2}),
+        ("withdrawal", "epoch 2 was withdrawn", {"restored": (2,)}),
         ("approval", "has not approved the enclave in use, measurement 6d6d", {"approved": False}),
         ("release", "was refused: lots: expected all", {"refusals": (("ab" * 32, "lots: expected all, found none"),)}),
     ],
