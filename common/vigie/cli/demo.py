@@ -1,6 +1,5 @@
 """``vigie demo``: a whole exchange on this machine, command by command, left in a folder to explore."""
 
-import csv
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import typer
 from vigie import durable
 from vigie.cli import console
 from vigie.demo.programs import run
-from vigie.demo.story import PARTNERS, Story
+from vigie.demo.story import OWNER, PARTNERS, Story
 from vigie.errors import InputError
 
 PERIOD = "2021-04"
@@ -24,7 +23,7 @@ POPULATION = 1000
 KEPT_BESIDE = "passphrase"
 """File beside each member's keyring, so that the commands can be tried afterwards. A real passphrase is never kept so."""
 
-FIRST_ALERTS = 12
+FIRST_ALERTS = 5
 """How many alerts the closing table shows."""
 
 
@@ -92,12 +91,13 @@ def _tell(story: Story, population: int) -> None:
         with _step(f"7. {name} fetches, checks, opens and exports what it may see"):
             story.results(name, "csv")
             story.export(name, "xlsx")
+    with _step(f"   what an agent of {OWNER} reads: the most alarming companies and why, in a sentence each"):
+        console.say(_indented(story.show(OWNER, FIRST_ALERTS)))
     with _step("8. the auditor takes a copy of the journal and checks it offline"):
         console.say(_indented(story.audit()))
 
 
 def _close(story: Story, seconds: float, *, made: bool) -> None:
-    _alerts(story)
     if not made:
         console.say("these companies come from a randomised dump: identifiers and amounts are shuffled, so the scores")
         console.say("mean nothing; the demonstration proves the path. `--companies 2000` makes companies with a fate")
@@ -115,24 +115,6 @@ def _close(story: Story, seconds: float, *, made: bool) -> None:
         ("logs/", "what every process said"),
     ):
         console.say(f"  {story.folder / path}  {what}")
-
-
-def _alerts(story: Story) -> None:
-    """Show the first alerts that one partner may see, with their reasons, as the exported list has them."""
-    name = next(iter(PARTNERS))
-    with (story.folder / "results" / f"{name}.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
-    alerted = [row for row in rows if row.get("Niveau d'alerte", "").startswith("Alerte")]
-    shown = [
-        [row["SIREN"], row["Niveau d'alerte"], f"{float(row['Score']):.3f}" if row.get("Score") else "-"]
-        + [row.get(f"Motif {number}", "") for number in (1, 2, 3)]
-        for row in alerted[:FIRST_ALERTS]
-    ]
-    console.print_table(
-        f"{name}: {len(alerted)} alerts among {len(rows)} companies",
-        ["SIREN", "Niveau d'alerte", "Score", "Motif 1", "Motif 2", "Motif 3"],
-        shown,
-    )
 
 
 def _echo(command: str) -> None:

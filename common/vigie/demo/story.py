@@ -28,6 +28,8 @@ AUDITOR = "auditeur"
 HUB = "hub"
 OWNER = "acoss"
 """The partner that works the perimeter out."""
+KEEPER = "banque-de-france"
+"""The partner that deposits the register of companies."""
 REGISTER = "public"
 """Folder of the register of companies, which anybody may have."""
 PURPOSE = "early-warning"
@@ -137,8 +139,8 @@ class Story:
         years = {"from": f'"{this_year}-01-01"', "to": f'"{this_year + 2}-12-31"'}
         changes = {"population": str(population), **years, **self.overrides}
         if self.delivered:
-            text += "\n" + resources.files("vigie.demo").joinpath("perimeter.toml").read_text()
-            changes["datasets"] = f'["perimeter", {_listed(text, "datasets")}]'
+            text += "\n" + resources.files("vigie.demo").joinpath("delivered.toml").read_text()
+            changes["datasets"] = f'["perimeter", "legal_units", {_listed(text, "datasets")}]'
         return with_overrides(text, changes)
 
     def _keyring(self, name: str) -> str:
@@ -233,11 +235,10 @@ class Story:
     def perimeter(self, period: str) -> None:
         """Work the perimeter out, share it, and have the other partners fetch it."""
         owner = ["--folder", str(self.node(OWNER))]
-        register = [str(path) for path in sorted((self.data / REGISTER).glob("*")) if "Histo" not in path.name]
         self.run(
             [
                 "vigie-node", "perimeter", "compute", *owner, "--period", period, "--output", str(self._filter(period)),
-                str(self.data / OWNER / "sigfaible_effectif_siren.csv"), *register,
+                str(self.data / OWNER / "sigfaible_effectif_siren.csv"), *self._register(),
             ]
         )  # fmt: skip
         self.run(["vigie-node", "perimeter", "share", *owner, "--period", period, str(self._filter(period))], OWNER)
@@ -252,7 +253,11 @@ class Story:
         """What a partner checks and sends: its canonical files, or the folder of its files as delivered."""
         if not self.delivered:
             return [str(path) for path in sorted((self.data / name).glob("*.parquet"))]
-        return [str(self.data / name), *([str(self._filter(period))] if name == OWNER else [])]
+        beside = {OWNER: [str(self._filter(period))], KEEPER: self._register()}
+        return [str(self.data / name), *beside.get(name, [])]
+
+    def _register(self) -> list[str]:
+        return [str(path) for path in sorted((self.data / REGISTER).glob("*")) if "Histo" not in path.name]
 
     def send(self, name: str, period: str) -> str:
         """Check and deposit a partner's extracts for a period; return what the node reported."""
@@ -296,6 +301,10 @@ class Story:
             ]
         )  # fmt: skip
         return target
+
+    def show(self, name: str, most: int) -> str:
+        """The most alarming companies of a partner's newest list, with their reasons as sentences."""
+        return self.run(["vigie-node", "results", "show", "--folder", str(self.node(name)), "--top", str(most)])
 
     def audit(self) -> str:
         """Export the journal as the auditor and verify it offline."""

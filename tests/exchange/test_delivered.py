@@ -1,0 +1,51 @@
+"""An exchange of files as partners deliver them, by the demonstration's own steps: what an agent reads at the end."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from support.exchange import PERIOD, Exchange, make_enclave
+from vigie.demo.story import KEEPER, OWNER
+from vigie.synth.extracts import write_extracts
+
+RANGE = re.compile(r"\(habituel dans le secteur : -?[\d,\u202f]+ à -?[\d,\u202f]+")
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    base = tmp_path_factory.getbasetemp()
+    enclave = make_enclave((base.parent if base.name.startswith("popen-") else base) / "enclave")
+    place = tmp_path_factory.mktemp("delivered")
+    write_extracts(place / "data", companies=400, months=36, seed=3, last_month=PERIOD)
+    made = Exchange.make(place / "exchange", place / "data", enclave)
+    try:
+        made.begin()
+        made.perimeter(PERIOD)
+        made.send_all()
+        made.consolidate(PERIOD)
+        made.results(OWNER)
+        yield made
+    finally:
+        made.stop()
+
+
+def test_reasons_stand_beside_what_is_usual_in_the_sector(exchange: Exchange) -> None:
+    said = exchange.show(OWNER, 10).splitlines()
+    reasons = [line for line in said if line.startswith("  Motif ")]
+    assert len(reasons) > 10
+    assert [line for line in reasons if RANGE.search(line)], reasons
+
+
+def test_the_register_came_from_one_partner_and_only_the_perimeter_is_in(exchange: Exchange) -> None:
+    assert "legal_units" in exchange.receipts(KEEPER) and "legal_units" not in exchange.receipts(OWNER)
+    (perimeter,) = (exchange.folder / "perimeter").glob("*.csv")
+    inside = perimeter.read_text(encoding="utf-8").splitlines()[1:]
+    listed = exchange.result(OWNER).num_rows
+    assert 0 < listed <= len(inside) < 400
+
+
+def test_one_company_is_shown_in_english_too(exchange: Exchange) -> None:
+    company = next(line.split()[0] for line in exchange.show(OWNER, 1).splitlines())
+    folder = ["--folder", str(exchange.node(OWNER)), "--company", company, "--language", "en"]
+    assert "usual in the sector" in exchange.run(["vigie-node", "results", "show", *folder])
