@@ -64,6 +64,7 @@ def panel_of(
     target: str = "failure-or-default",
     owner: str = "acoss",
     without: Collection[str] = (),
+    at_once: int = COMPANIES_AT_ONCE,
 ) -> tuple[Panel, Catalogue]:
     """The labelled rows and the companies to score, and the features that their columns are.
 
@@ -73,6 +74,7 @@ def panel_of(
         target: as in a purpose of the convention.
         owner: the partner that decides which companies are looked at.
         without: partners whose files are left out; their features stay in place, empty.
+        at_once: how many companies are computed together.
     """
     paths = sorted(data.glob("*/*.parquet"))
     tables = {path.stem: load(path, BUILT_IN[path.stem]) for path in paths if path.parent.name not in without}
@@ -87,8 +89,8 @@ def panel_of(
     ).fetchall()  # fmt: skip
     connection = connect()
     made: deque[Group] = deque()
-    for start in range(0, len(sirens), COMPANIES_AT_ONCE):
-        low, high = sirens[start][0], sirens[min(start + COMPANIES_AT_ONCE, len(sirens)) - 1][0]
+    for start in range(0, len(sirens), at_once):
+        low, high = sirens[start][0], sirens[min(start + at_once, len(sirens)) - 1][0]
         part = {name: between(table, low, high) for name, table in tables.items()}
         made.append(
             compute(

@@ -1,5 +1,7 @@
 """``scripts/bench scoring --quality``: the ranking on generated files beside a logistic regression and the debt-ratio rule.
 
+``scripts/bench scoring --sizes``: features, training and scoring by number of companies (:mod:`bench.scoring_sizes`).
+
 ``scripts/bench scoring --panels``: real panels through whole exchanges beside one process (:mod:`bench.panels`).
 """
 
@@ -13,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import panels
+from bench import panels, scoring_sizes
 from bench.scoring_quality import Compared, of_files
 from support.panels import KINDS
 from vigie.demo.generate import generate
@@ -26,16 +28,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--quality", action="store_true", help="compare the ranking")
+    what.add_argument("--sizes", action="store_true", help="measure time and memory by number of companies")
     what.add_argument("--panels", action="store_true", help="compare whole exchanges with one process on real panels")
     parser.add_argument("--set", action="append", choices=list(KINDS), help="with --panels: only this one")
     parser.add_argument("--case", action="append", choices=panels.CASES, help="with --panels: only this one")
     parser.add_argument("--folds", type=int, help="with --panels: only the first so many")
+    parser.add_argument("--size", action="append", type=int, help="with --sizes: only so many companies")
     parser.add_argument("--companies", type=int, default=50_000)
     parser.add_argument("--months", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", default="failure")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
+    if asked.sizes:
+        return scoring_sizes.main(asked.size or scoring_sizes.SIZES, asked.json)
     if asked.panels:
         return panels.main(asked.set or list(KINDS), asked.case or list(panels.CASES), asked.folds, asked.json)
     with tempfile.TemporaryDirectory() as scratch:
