@@ -28,7 +28,7 @@ from vigie.errors import BadProof, MalformedFrame, Refused, Unavailable, VigieEr
 from vigie.evidence import check as check_evidence
 from vigie.hardware import bundle
 from vigie.statement import Statement
-from vigie_hub import frames
+from vigie_hub.enclave import messages
 from vigie_hub.frames import Channel, LotInput
 from vigie_hub.isolation.service import Enclave
 from vigie_hub.means import EnclaveLost, Means
@@ -147,7 +147,7 @@ class Attempt:
             ),
         )
         self._quote = b"" if quoter is None else await self._give_quote(channel, quoter)
-        event = await self._receive(channel, frames.Claim, self._m.limits.claim_seconds)
+        event = await self._receive(channel, messages.Claim, self._m.limits.claim_seconds)
         with _enclave_errs():
             claimed = statements.parse(event.statement, kind="evidence")
             body = read_body(claimed, Evidence)
@@ -191,22 +191,22 @@ class Attempt:
         while True:
             event = await self._next(channel, self._m.limits.silence_seconds)
             match event:
-                case frames.Progress(stage, done, total):
+                case messages.Progress(stage, done, total):
                     word = FROM_ENCLAVE.get(stage, stage)
                     self._tell(Step(word, f"the enclave is at work: {stage}", done, total))
-                case frames.Fetch():
+                case messages.Fetch():
                     await self._serve(channel, event)
-                case frames.FetchModel():
+                case messages.FetchModel():
                     await self._serve_model(channel)
-                case frames.JointMade(raw, shares):
+                case messages.JointMade(raw, shares):
                     with _enclave_errs():
                         self._made.joint, self._made.shares = statements.parse(raw, kind="joint"), shares
-                case frames.ModelPart(part, data):
+                case messages.ModelPart(part, data):
                     try:
                         await asyncio.to_thread(self._m.vault.stage, evidence.digest, self._made, part, data)
                     except BadProof as exc:
                         raise EnclaveLost(exc.message) from exc
-                case frames.Part(grant, part, data):
+                case messages.ResultPart(grant, part, data):
                     if grant not in self._m.agreement.current.grants:
                         raise EnclaveLost("the enclave sent a result for a grant that does not exist")
                     try:
@@ -215,14 +215,14 @@ class Attempt:
                         )
                     except BadProof as exc:
                         raise EnclaveLost(exc.message) from exc
-                case frames.Done(run):
+                case messages.Done(run):
                     return await self._finish(run, evidence)
-                case frames.Failed():
+                case messages.Failed():
                     raise _stopped(event)
                 case _:
                     raise EnclaveLost("the enclave claims twice what it is")
 
-    async def _serve(self, channel: Channel, wanted: frames.Fetch) -> None:
+    async def _serve(self, channel: Channel, wanted: messages.Fetch) -> None:
         """Hand over the sealed parts of a range of buckets."""
         if wanted.lot >= len(self._order.lots):
             raise EnclaveLost("the enclave asks for a lot that the order does not name")
@@ -283,7 +283,7 @@ class Attempt:
         return quoter if quoter is not None and quoter.platform in self._m.agreement.current.enclave.platforms else None
 
     async def _give_quote(self, channel: Channel, quoter: Quoter) -> bytes:
-        wanted = await self._receive(channel, frames.WantQuote, self._m.limits.claim_seconds)
+        wanted = await self._receive(channel, messages.WantQuote, self._m.limits.claim_seconds)
         if len(wanted.binding) not in (32, 64):
             raise EnclaveLost("the enclave wants a quote over something that is no hash")
         quote = (await asyncio.to_thread(quoter.quote, wanted.binding)).encode()
@@ -297,13 +297,13 @@ class Attempt:
 
     async def _receive(self, channel: Channel, wanted: type[T], seconds: float) -> T:
         event = await self._next(channel, seconds)
-        if isinstance(event, frames.Failed):
+        if isinstance(event, messages.Failed):
             raise _stopped(event)
         if not isinstance(event, wanted):
             raise EnclaveLost("the enclave says something else than what is due")
         return event
 
-    async def _next(self, channel: Channel, seconds: float) -> frames.Event:
+    async def _next(self, channel: Channel, seconds: float) -> messages.ToHost:
         try:
             async with asyncio.timeout(seconds):
                 return await channel.receive()
@@ -326,7 +326,7 @@ async def _give(channel: Channel, giving: Awaitable[None]) -> None:
         reason: VigieError = EnclaveLost(gone.message)
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
-                while not isinstance(event := await channel.receive(), frames.Failed):
+                while not isinstance(event := await channel.receive(), messages.Failed):
                     pass
             reason = _stopped(event)
         except (VigieError, TimeoutError):
@@ -354,7 +354,7 @@ def asked_by(means: Means, order: Order) -> list[str]:
     return sorted(owners | {name for name in means.vault.custodians(order) if name in members})
 
 
-def _stopped(failed: frames.Failed) -> VigieError:
+def _stopped(failed: messages.Failed) -> VigieError:
     """What it means that the enclave stopped: a fault of the moment may pass, a rule will say the same again."""
     if failed.claim in ("internal", "memory"):
         return EnclaveLost(f"the enclave stopped: {failed.expected} was needed, it found {failed.found}")

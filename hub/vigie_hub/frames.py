@@ -18,6 +18,19 @@ from vigie.errors import MalformedFrame, Unavailable
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub.enclave import bounds, shape
 from vigie_hub.enclave.bounds import Ledger
+from vigie_hub.enclave.messages import (
+    Claim,
+    Done,
+    Failed,
+    Fetch,
+    FetchModel,
+    JointMade,
+    ModelPart,
+    Progress,
+    ResultPart,
+    ToHost,
+    WantQuote,
+)
 
 CONTROL: Final = 0
 BULK: Final = 1
@@ -51,87 +64,6 @@ class JointInput:
     run_receipt: bytes = b""
     run_evidence: bytes = b""
     run_order: bytes = b""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The evidence with the enclave's own signature."""
-
-    statement: bytes
-
-
-@dataclass(frozen=True)
-class WantQuote:
-    """A quote over these 32 or 64 bytes is wanted, before the claim."""
-
-    binding: bytes
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """All parts of the buckets first..last (inclusive) of a lot are wanted."""
-
-    lot: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the run is: a stable word and two numbers."""
-
-    stage: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """One sealed part of a result."""
-
-    grant: str
-    part: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class FetchModel:
-    """All sealed parts of the model that the order names are wanted."""
-
-
-@dataclass(frozen=True)
-class JointMade:
-    """The joint key was drawn or shared anew: a signed statement, and each custodian's sealed share."""
-
-    statement: bytes
-    shares: Mapping[str, bytes]
-
-
-@dataclass(frozen=True)
-class ModelPart:
-    """One sealed part of the model that was trained."""
-
-    part: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Done:
-    """The signed run."""
-
-    run: bytes
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The enclave refused: the rule, what it wanted, what it found."""
-
-    claim: str
-    expected: str
-    found: str
-
-
-Event = Claim | WantQuote | Fetch | FetchModel | Progress | Part | JointMade | ModelPart | Done | Failed
 
 
 class Channel:
@@ -222,7 +154,7 @@ class Channel:
             raise MalformedFrame("a segment is larger than a bulk frame")
         await self._send(pb.Control(segment=pb.Segment(lot=lot, bucket=bucket, part=part, size=len(data))), data)
 
-    async def receive(self) -> Event:
+    async def receive(self) -> ToHost:
         """Return what the enclave says next.
 
         Raises:
@@ -254,7 +186,7 @@ class Channel:
             case "progress":
                 return Progress(_word(control.progress.stage), control.progress.done, control.progress.total)
             case "part":
-                return Part(control.part.grant, control.part.part, await self._bulk(control.part.size))
+                return ResultPart(control.part.grant, control.part.part, await self._bulk(control.part.size))
             case "fetch_model":
                 return FetchModel()
             case "joint_made":

@@ -19,8 +19,8 @@ import pytest
 from vigie import bytecode, enclave_files
 from vigie.errors import ConfigError
 from vigie.evidence import file_digest, measure_tree, measurement
-from vigie_hub import enclave_root, frames
-from vigie_hub.enclave import sandbox
+from vigie_hub import enclave_root
+from vigie_hub.enclave import messages, sandbox
 from vigie_hub.enclave.sandbox import calls
 from vigie_hub.launcher import Launcher
 
@@ -251,7 +251,7 @@ def test_it_starts_and_answers_from_its_root_alone(built: Path, tmp_path: Path) 
         await process.channel.begin(conventions=[b"x"], order=b"", challenges={}, measurement=taken, lots=[])
         async with asyncio.timeout(120):
             answer = await process.channel.receive()
-        assert isinstance(answer, frames.Failed) and answer.claim == "convention"
+        assert isinstance(answer, messages.Failed) and answer.claim == "convention"
         await process.end(at_once=False)
         assert process.process.returncode == 1
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vigie.errors import MalformedFrame, Unavailable, VigieError
 from vigie.v1 import enclave_pb2 as pb
 from vigie_hub import frames
+from vigie_hub.enclave import messages
 from vigie_hub.enclave.channel import Channel as EnclaveChannel
 from vigie_hub.enclave.messages import Claim, Done, Failed, Fetch, Progress, ResultPart
 
@@ -126,7 +127,7 @@ def test_what_the_enclave_says_is_what_the_host_hears() -> None:
         Done(b"run"), Failed("order", "another lot", "none"),
     ]  # fmt: skip
 
-    async def story() -> list[frames.Event]:
+    async def story() -> list[messages.ToHost]:
         channel = frames.Channel(ours)
         heard = [await channel.receive() for _ in said]
         channel.close()
@@ -137,8 +138,8 @@ def test_what_the_enclave_says_is_what_the_host_hears() -> None:
     heard = asyncio.run(story())
     theirs.close()
     assert heard == [
-        frames.Claim(b"claim"), frames.Fetch(0, 0, 0), frames.Fetch(3, 1, 2), frames.Progress("features", 1, 4),
-        frames.Part("list", 0, b"x" * 70_000), frames.Done(b"run"), frames.Failed("order", "another lot", "none"),
+        messages.Claim(b"claim"), messages.Fetch(0, 0, 0), messages.Fetch(3, 1, 2), messages.Progress("features", 1, 4),
+        messages.ResultPart("list", 0, b"x" * 70_000), messages.Done(b"run"), messages.Failed("order", "another lot", "none"),
     ]  # fmt: skip
 
 
@@ -146,8 +147,8 @@ def test_words_of_an_enclave_reach_nobody_as_they_are() -> None:
     async def story(channel: frames.Channel) -> None:
         progress = await channel.receive()
         failed = await channel.receive()
-        assert progress == frames.Progress("featuresx1bsirenNNN", 1, 2)
-        assert isinstance(failed, frames.Failed) and failed.expected == "a b" and len(failed.found) == 500
+        assert progress == messages.Progress("featuresx1bsirenNNN", 1, 2)
+        assert isinstance(failed, messages.Failed) and failed.expected == "a b" and len(failed.found) == 500
 
     word = pb.Progress(stage="features\x1b[x1b]siren\u00e9NNN", done=1, total=2)
     failure = pb.Failed(claim="c", expected="a\nb", found="x" * 600)
@@ -162,7 +163,7 @@ def test_what_was_sent_before_the_end_is_still_heard_after_a_write_failed() -> N
         theirs.close()
         with pytest.raises(Unavailable):
             await channel.go(b"evidence")
-        assert await channel.receive() == frames.Failed("order", "a", "b")
+        assert await channel.receive() == messages.Failed("order", "a", "b")
         channel.close()
 
     asyncio.run(story())
