@@ -173,7 +173,7 @@ def check(
 
 
 def measure_tree(
-    root: Path, digest: Callable[[Path], bytes] | None = None, *, byte_code: bytecode.Check = bytecode.verify
+    root: Path, digest: Callable[[str], bytes] | None = None, *, byte_code: bytecode.Check = bytecode.verify
 ) -> list[MeasuredFile]:
     """Hash every file below a folder, sorted by the UTF-8 bytes of the relative path.
 
@@ -182,7 +182,7 @@ def measure_tree(
 
     Args:
         root: an enclave root.
-        digest: how to hash one plain file; a launcher may give one that remembers what it hashed before.
+        digest: how to hash one plain file, by its path; a launcher may give one that remembers what it hashed before.
         byte_code: how to judge byte code: by compiling every source again, or :func:`vigie.bytecode.paired` where the
             measurement is compared with one for which that was done.
 
@@ -209,7 +209,7 @@ def measure_tree(
     return found
 
 
-def file_digest(path: Path) -> bytes:
+def file_digest(path: Path | str) -> bytes:
     """SHA-256 of a file's content; a link is not followed."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -249,17 +249,17 @@ def _utf8(relative: str) -> str:
     return relative
 
 
-def _hash(name: str, relative: str, root: Path, digest: Callable[[Path], bytes]) -> bytes:
-    path = Path(name)
+def _hash(name: str, relative: str, root: Path, digest: Callable[[str], bytes]) -> bytes:
     mode = os.lstat(name).st_mode
     if stat.S_ISLNK(mode):
+        path = Path(name)
         target = path.readlink()
         if target.is_absolute() or not path.resolve().is_relative_to(root.resolve()):
             raise ConfigError(f"{relative} is a link that leaves the enclave root", hint="copy the file instead")
         return hashlib.sha256(b"vigie/link/v1\n" + os.fsencode(target)).digest()
     if not stat.S_ISREG(mode):
         raise ConfigError(f"{relative} is neither a plain file nor a link")
-    return digest(path)
+    return digest(name)
 
 
 def _raise(error: OSError) -> None:

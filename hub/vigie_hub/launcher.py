@@ -125,9 +125,9 @@ class Launcher:
         kept: dict[str, list[Any]] = {}
         start = len(os.fspath(self._root)) + 1
 
-        def digest(path: Path) -> bytes:
-            name = os.fspath(path)[start:]
-            status = path.stat(follow_symlinks=False)
+        def digest(path: str) -> bytes:
+            name = path[start:]
+            status = os.lstat(path)
             identity = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
             remembered = known.get(name)
             if remembered is not None and remembered[:-1] == identity:
