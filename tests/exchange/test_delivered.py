@@ -1,13 +1,19 @@
 """An exchange of files as partners deliver them, by the demonstration's own steps: what an agent reads at the end."""
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 
 from support.exchange import PERIOD, Exchange, make_enclave
-from vigie.demo.story import KEEPER, OWNER
+from vigie.datasets.departments import DEPARTMENTS
+from vigie.demo.story import HUB, KEEPER, OWNER
 from vigie.synth.extracts import write_extracts
+
+COMPANIES = 2000
+MONTHS = 60
+"""Of 400 companies over as long, too few fail for the model to be measured at all."""
 
 RANGE = re.compile(r"\(habituel dans le secteur : -?[\d,\u202f]+ à -?[\d,\u202f]+")
 
@@ -17,10 +23,10 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     base = tmp_path_factory.getbasetemp()
     enclave = make_enclave((base.parent if base.name.startswith("popen-") else base) / "enclave")
     place = tmp_path_factory.mktemp("delivered")
-    write_extracts(place / "data", companies=400, months=36, seed=3, last_month=PERIOD)
+    write_extracts(place / "data", companies=COMPANIES, months=MONTHS, seed=3, last_month=PERIOD)
     made = Exchange.make(place / "exchange", place / "data", enclave)
     try:
-        made.begin()
+        made.begin(population=COMPANIES)
         made.perimeter(PERIOD)
         made.send_all()
         made.consolidate(PERIOD)
@@ -42,10 +48,25 @@ def test_the_register_came_from_one_partner_and_only_the_perimeter_is_in(exchang
     (perimeter,) = (exchange.folder / "perimeter").glob("*.csv")
     inside = perimeter.read_text(encoding="utf-8").splitlines()[1:]
     listed = exchange.result(OWNER).num_rows
-    assert 0 < listed <= len(inside) < 400
+    assert 0 < listed <= len(inside) < COMPANIES
 
 
 def test_one_company_is_shown_in_english_too(exchange: Exchange) -> None:
     company = next(line.split()[0] for line in exchange.show(OWNER, 1).splitlines())
     folder = ["--folder", str(exchange.node(OWNER)), "--company", company, "--language", "en"]
     assert "usual in the sector" in exchange.run(["vigie-node", "results", "show", *folder])
+
+
+def test_the_model_is_measured_by_sector_and_by_departement(exchange: Exchange) -> None:
+    told = exchange.run(["vigie-hub", "model", "evaluate", "--folder", str(exchange.hub), "--json"], HUB)
+    (run,) = json.loads(told)
+    metrics = run["metrics"]
+    assert not metrics["left_out"]
+    sectors, departements = (metrics["out_of_sample"][name] for name in ("sectors", "departements"))
+    assert all(re.fullmatch(r"\d\d", name) for name in sectors) and set(departements) <= set(DEPARTMENTS)
+    for cells in (sectors, departements):
+        some = [cell for cell in cells.values() if cell is not None]
+        # Small cells are withheld, never one alone: it would follow from the rest. Counts are rounded to five.
+        assert some and len(cells) - len(some) > 1
+        assert all(cell["companies"] >= 5 and cell["companies"] % 5 == 0 for cell in some)
+        assert any(cell["base_rate"] > 0 for cell in some)

@@ -85,10 +85,10 @@ class Exchange(Story):
         """Folder with everything that commands printed."""
         return self.folder / "said"
 
-    def begin(self) -> str:
+    def begin(self, population: int = COMPANIES * 10) -> str:
         """Tell the story up to the moment when everybody attends; return the enclave's measurement."""
         self.members()
-        self.agree(COMPANIES * 10)
+        self.agree(population)
         measurement = self.set_up()
         self.start()
         self.nodes()
