@@ -11,6 +11,8 @@ from vigie.datasets.departments import DEPARTMENTS
 from vigie.demo.story import HUB, KEEPER, OWNER
 from vigie.synth.extracts import write_extracts
 
+pytestmark = pytest.mark.timeout(900)
+
 COMPANIES = 2000
 MONTHS = 60
 """Of 400 companies over as long, too few fail for the model to be measured at all."""
