@@ -1,7 +1,7 @@
 """A list at the terminal: for each company its level, what changed, and its reasons as sentences."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +10,9 @@ from vigie.datasets import SIREN
 from vigie.result import REASONS
 from vigie_node import export
 from vigie_node.changes import CHANGE
+
+_IN_PROCEEDINGS: Final = {"fr": "procédure collective connue", "en": "a collective proceeding is known"}
+"""What a row without a level is about, where levels are not withheld (docs/spec/result.md)."""
 
 
 def lines(
@@ -32,6 +35,8 @@ def lines(
     for row in rows:
         cells = dict(zip(names, zip(headings, row, strict=True), strict=True))
         first = [str(cells[name][1]) for name in (SIREN, "level", CHANGE) if name in cells and cells[name][1]]
+        if len(first) == 1 and "level" in cells and "level" not in about.get("withheld", {}):
+            first.append(_IN_PROCEEDINGS[language])
         said.append("  ".join(first))
         said += [f"  {heading} – {cell}" for name, (heading, cell) in cells.items() if name in reasons and cell]
     return said

@@ -30,8 +30,14 @@ def test_each_company_is_followed_by_its_reasons(listed: pa.Table) -> None:
         "000000002  Alerte seuil F2  première alerte",
         "  Motif 1 – Ancienneté du délai : inconnu (habituel dans le secteur : inconnu)",
         "000000003  Pas d'alerte",
-        "000000004",
+        "000000004  procédure collective connue",
     ]
+
+
+def test_where_levels_are_withheld_nothing_is_said_of_proceedings(listed: pa.Table) -> None:
+    assert showing.lines(listed, {**ABOUT, "withheld": {"level": ["bdf"]}}, language="fr")[-1] == "000000004"
+    said = showing.lines(listed, ABOUT, language="en", company="000000004")
+    assert said == ["000000004  a collective proceeding is known"]
 
 
 def test_english_the_first_ones_and_one_alone(listed: pa.Table) -> None:
