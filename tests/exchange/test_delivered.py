@@ -27,8 +27,9 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     place = tmp_path_factory.mktemp("delivered")
     write_extracts(place / "data", companies=COMPANIES, months=MONTHS, seed=3, last_month=PERIOD)
     made = Exchange.make(place / "exchange", place / "data", enclave)
+    made.population = COMPANIES
     try:
-        made.begin(population=COMPANIES)
+        made.begin()
         made.perimeter(PERIOD)
         made.send_all()
         made.consolidate(PERIOD)

@@ -65,12 +65,14 @@ class Exchange(Story):
         proxy: it, once the hub has started.
         running: commands that run now, by their first two words.
         mode: how its hub starts enclaves, for a story that chose it.
+        population: of companies, as the convention's terms say of each partner.
     """
 
     proxied: bool = False
     proxy: Proxy | None = None
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     mode: str = "auto"
+    population: int = COMPANIES * 10
 
     @classmethod
     def make(cls, folder: Path, data: Path, enclave: Path, *, proxied: bool = False) -> Self:
@@ -85,10 +87,10 @@ class Exchange(Story):
         """Folder with everything that commands printed."""
         return self.folder / "said"
 
-    def begin(self, population: int = COMPANIES * 10) -> str:
+    def begin(self) -> str:
         """Tell the story up to the moment when everybody attends; return the enclave's measurement."""
         self.members()
-        self.agree(population)
+        self.agree(self.population)
         measurement = self.set_up()
         self.start()
         self.nodes()

@@ -47,8 +47,9 @@ class PanelExchange(Exchange):
         folder.mkdir(parents=True)
         (folder / "temporary").mkdir()
         return cls(
-            folder, folder / "data", lambda _: None, lambda _: None, enclave, {"buckets": "8"}, panel=panel, folds=folds
-        )
+            folder, folder / "data", lambda _: None, lambda _: None, enclave, {"buckets": "8"},
+            population=len(panel.sirens), panel=panel, folds=folds,
+        )  # fmt: skip
 
     # -- the convention ----------------------------------------------------------------------------------------------
 
@@ -137,17 +138,6 @@ class PanelExchange(Exchange):
             )
         for partner in PARTNERS:
             self.send(partner, PERIOD)
-
-    def begin(self) -> str:
-        """Tell the story up to the moment when everybody attends; return the enclave's measurement."""
-        self.members()
-        self.agree(len(self.panel.sirens))
-        measurement = self.set_up()
-        self.start()
-        self.nodes()
-        self.approve(measurement)
-        self.attend()
-        return measurement
 
     # -- the scores --------------------------------------------------------------------------------------------------
 
