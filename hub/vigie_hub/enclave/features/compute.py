@@ -241,7 +241,7 @@ def _rows(
         connection,
         "SELECT company, month, coalesce(try_cast(activity_division AS SMALLINT), -1)::INTEGER AS sector, "
         f"coalesce(label, {_NO_CANDIDATE}) AS label{features} "
-        f"FROM ({history_sql(catalogue.definitions)}) LEFT JOIN trained USING (company, month)",
+        f"FROM ({history_sql(catalogue.definitions, catalogue.declared)}) LEFT JOIN trained USING (company, month)",
     )
     names = ("company", "month", "sector", "label")
     order = np.lexsort((table.column("month").to_numpy(), table.column("company").to_numpy()))

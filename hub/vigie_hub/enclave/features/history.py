@@ -195,24 +195,23 @@ summed AS (
 )"""
 
 
-def history_sql(definitions: Mapping[str, Dataset]) -> str:
+def history_sql(definitions: Mapping[str, Dataset], declared: Mapping[str, Dataset]) -> str:
     """The query ``history``: a row for each of ``wanted``.
 
     Args:
-        definitions: the datasets whose columns are wanted, by name; a declared one's count as they are.  The sector, of
-            the register, is always there.
+        definitions: the datasets whose columns are wanted, by name.  The sector, of the register, is always there.
+        declared: those of them without features of their own, whose columns count as they are.
     """
     newest = [name for name in _EVENTS if name in definitions or name == SECTORS]
     yearly = [one for one in YEARLY if one.dataset in definitions]
     plans = "payment_plans" in definitions
-    declared = [one for name, one in definitions.items() if BUILT_IN.get(name) != one]
     parts = [
         "dated AS (\n    SELECT company, month, month - 12 AS month_12, month - 24 AS month_24 FROM wanted\n)",
         _LAGGED,
         *([_LATE] if plans else []),
         *(latest_rows(BUILT_IN[name], [column.name for column in BUILT_IN[name].columns]) for name in newest),
         *(latest_rows(BUILT_IN[one.dataset], one.columns, one.prefer, one.valid) for one in yearly),
-        *(latest_rows(one, [column.name for column in one.columns]) for one in declared),
+        *(latest_rows(one, [column.name for column in one.columns]) for one in declared.values()),
     ]
     values = [
         *(_PLAN_COLUMNS if plans else ()),
@@ -224,14 +223,14 @@ def history_sql(definitions: Mapping[str, Dataset]) -> str:
         *(value for one in yearly for value in one.values()),
         *(
             f"{_value(one.name, column)} AS {declared_name(one.name, column.name)}"
-            for one in declared
+            for one in declared.values()
             for column in one.columns
             if column.name != one.time
         ),
     ]
     joins = [
         *(f"LEFT JOIN {name} USING (company, month)" for name in (_PLAN_TABLES if plans else ())),
-        *(_newest(f"{name}_usable", f"{name}_usable", "month") for name in (*newest, *(one.name for one in declared))),
+        *(_newest(f"{name}_usable", f"{name}_usable", "month") for name in (*newest, *declared)),
         *(_newest(f"{one.dataset}_usable", one.row(back), _month(back)) for one in yearly for back in one.back),
     ]
     between, line = ",\n        ", "\n    "

@@ -74,7 +74,7 @@ def page() -> str:
     lines += [f"| {name} | {', '.join(f'`{feature}`' for feature in features)} |\n" for name, features in BASE]
     lines += ["\nNot available, or no feature:\n\n| variable | why |\n|---|---|\n"]
     lines += [f"| {name} | {why} |\n" for name, why in UNAVAILABLE]
-    statements = [*MACROS, monthly_sql(24_000, 24_255), RATED, history_sql(BUILT_IN)]
+    statements = [*MACROS, monthly_sql(24_000, 24_255), RATED, history_sql(BUILT_IN, {})]
     lines += [
         (
             "\n## History\n\nThe tables and the query that the expressions above are over, here for the months 2000-01 to 2021-04 "
