@@ -54,7 +54,7 @@ class Rehearsal:
         self._thread.start()
 
     def table(self) -> pa.Table:
-        """Wait for the end; a table of some hundred made-up rows.
+        """Wait for the end; a table with one row for each made-up company.
 
         Raises:
             StateError: it failed.
