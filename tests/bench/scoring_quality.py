@@ -5,7 +5,7 @@ from, companies that nothing was learnt from, companies in proceedings left out.
 from generated files; what they show is whether the trees use what is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,29 +31,53 @@ G2_VARIABLES = (
 """Those of the 2021 logistic models (debt ratio and change of debt per head, short-time work, ratios of the accounts, delays
 of payment) that the catalogue has."""
 RULE = "debt_ratio"
+TREES = "trees"
+FIGURES = {"aucpr": "aucpr", "top_1": "top_1.precision"}
+"""Name of a figure here to its name among the measures of a run."""
 _PENALTY = 1.0
 
 
 @dataclass(frozen=True)
+class Said:
+    """What each of the three says of the same rows of one world.
+
+    Attributes:
+        scores: name of the ranking to its scores; length rows.
+        labels, company: of each row; length rows.
+        parts: companies that were fitted on, calibrated on, judged by.
+    """
+
+    scores: Mapping[str, Floats]
+    labels: npt.NDArray[np.uint8]
+    company: npt.NDArray[np.int32]
+    parts: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class Compared:
-    """AUCPR and precision in the top 1 % of each, with 95 % intervals, on the same rows.
+    """AUCPR and precision in the top 1 %, with 95 % intervals: means over the worlds.
 
     Attributes:
         rows, failing: test rows, and failing companies among them.
         base_rate: of the rows.
         figures: name → figure → (value, low, high).
-        judged: the companies' part of the learning: fitted on, calibrated on, judged by.
+        lead: name of what is simple → figure → by how much the trees are above it, on the same resamples.
     """
 
     rows: int
     failing: int
     base_rate: float
     figures: Mapping[str, Mapping[str, Figure]]
-    judged: tuple[int, int, int]
+    lead: Mapping[str, Mapping[str, Figure]]
+
+    @property
+    def better(self) -> bool:
+        """Whether the trees are above the others in both figures beyond what chance would do."""
+        return all(low > 0 for one in self.lead.values() for _, low, _ in one.values())
 
 
-def compare(panel: Panel, catalogue: Catalogue) -> Compared:
-    """Train the three on the same rows of a panel and judge them on the same others.
+def say(panel: Panel, catalogue: Catalogue) -> Said:
+    """Train the three on the same rows of a panel and let them score the same others.
 
     Raises:
         ValueError: the panel is too short or too small to be judged.
@@ -76,26 +100,48 @@ def compare(panel: Panel, catalogue: Catalogue) -> Compared:
     places = np.array([catalogue.names.index(name) for name in names])
     test = judged.rows
     ratio = panel.values[test, catalogue.names.index(RULE)]
-    said = {
-        "trees": judged.score,
+    scores = {
+        TREES: judged.score,
         "logistic": logistic(panel.values[np.ix_(fit, places)], panel.labels[fit], panel.values[np.ix_(test, places)]),
         "rule": np.where(np.isnan(ratio), 0.0, ratio > 1).astype(np.float64),
     }
-    labels, company = panel.labels[test], panel.company[test]
+    return Said(scores, panel.labels[test], panel.company[test], judged.companies)
+
+
+def compare(worlds: Sequence[Said]) -> Compared:
+    """Judge what was said of one world or several; companies are resampled over all of them at once."""
+    company: list[npt.NDArray[np.int64]] = []
+    starts = [0]
+    for one in worlds:
+        company.append(one.company.astype(np.int64) + (int(company[-1][-1]) + 1 if company else 0))
+        starts.append(starts[-1] + len(one.labels))
+    ranked = [{name: Ranked.of(score, one.labels) for name, score in one.scores.items()} for one in worlds]
+
+    def measured(weights: Floats) -> dict[str, Floats]:
+        found: dict[str, Floats] = {}
+        for name in worlds[0].scores:
+            each = [
+                measure(world[name], weights[:, begin:end], {})
+                for world, begin, end in zip(ranked, starts[:-1], starts[1:], strict=True)
+            ]
+            for figure, key in FIGURES.items():
+                found[f"{name} {figure}"] = np.mean([one[key] for one in each], axis=0)
+        for name in worlds[0].scores:
+            for figure in FIGURES:
+                found[f"lead {name} {figure}"] = found[f"{TREES} {figure}"] - found[f"{name} {figure}"]
+        return found
+
+    found = intervals(np.concatenate(company), measured)
+    labels = np.concatenate([one.labels for one in worlds])
     return Compared(
-        rows=len(test),
-        failing=len(np.unique(company[labels == 1])),
+        rows=len(labels),
+        failing=sum(len(np.unique(one.company[one.labels == 1])) for one in worlds),
         base_rate=float(labels.mean()),
-        figures={name: figures(score, labels, company) for name, score in said.items()},
-        judged=judged.companies,
+        figures={name: {one: found[f"{name} {one}"] for one in FIGURES} for name in worlds[0].scores},
+        lead={
+            name: {one: found[f"lead {name} {one}"] for one in FIGURES} for name in worlds[0].scores if name != TREES
+        },
     )
-
-
-def figures(score: Floats, labels: npt.NDArray[np.uint8], company: npt.NDArray[np.int32]) -> dict[str, Figure]:
-    """AUCPR and precision of the top 1 % of a ranking; equal scores are one step, and are in the top together."""
-    ranked = Ranked.of(score, labels)
-    found = intervals(company, lambda weights: measure(ranked, weights, {}))
-    return {"aucpr": found["aucpr"], "top_1": found["top_1.precision"]}
 
 
 def logistic(values: Floats, labels: npt.NDArray[np.uint8], wanted: Floats) -> Floats:
@@ -125,7 +171,7 @@ def logistic(values: Floats, labels: npt.NDArray[np.uint8], wanted: Floats) -> F
     return np.asarray(made(wanted) @ fitted.x, np.float64)
 
 
-def of_files(folder: Path, period: str, target: str = "failure") -> Compared:
-    """Compare on the canonical files of a folder."""
+def of_files(folder: Path, period: str, target: str = "failure") -> Said:
+    """Let the three score the canonical files of a folder."""
     panel, catalogue = panel_of(folder, period, target=target)
-    return compare(panel, catalogue)
+    return say(panel, catalogue)

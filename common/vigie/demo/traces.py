@@ -70,9 +70,12 @@ def observe(world: World, companies: Companies, streams: Streams) -> Traces:
 
     miss = streams("miss").random(shape)
     part = streams("unpaid").uniform(0.3, 1.0, shape)
-    unpaid = np.where(miss < 0.012 + 0.9 * companies.distress**1.2, part, 0.0) * np.maximum(due, 0.0)
+    # Some always pay late and always pay: what they owe says nothing about what will become of them.
+    careless = np.where(streams("careless").random(BLOCK) < 0.10, 0.3, 0.015)
+    unpaid = np.where(miss < careless + 0.8 * companies.distress**1.5, part, 0.0) * np.maximum(due, 0.0)
     alive = (at <= companies.dies) & (at >= np.where(companies.born > BEFORE, companies.born, 0))
-    claimed, repaid = _debt(np.rint(100.0 * np.where(alive, unpaid, 0.0)).astype(np.int64), companies)
+    contested = np.where(alive, _contested(streams, shape), 0.0) * companies.size * wage
+    claimed, repaid = _debt(_cents(np.where(alive, unpaid, 0.0)), _cents(contested), companies)
 
     window = (at >= BEFORE) & (at < BEFORE + world.months)
     quarterly = (streams("quarterly").random(BLOCK) < 0.2) & (companies.size < 20.0)
@@ -93,17 +96,34 @@ def observe(world: World, companies: Companies, streams: Streams) -> Traces:
     )
 
 
-def _debt(unpaid: Ints, companies: Companies) -> tuple[Ints, Ints]:
+def _cents(euros: Floats) -> Ints:
+    return np.rint(100.0 * euros).astype(np.int64)
+
+
+def _contested(streams: Streams, shape: tuple[int, ...]) -> Floats:
+    """What an inspection has claimed and the company contests, in usual contributions of a month.
+
+    It stands as it is until it is decided, in recovery all the while, and is no sign of anything.
+    """
+    begins = streams("contested").random(shape) < 0.001
+    lasts = streams("contested-months").integers(6, 25, shape)
+    return episodes(begins, lasts, streams("contested-amount").uniform(0.5, 5.0, shape))
+
+
+def _debt(unpaid: Ints, contested: Ints, companies: Companies) -> tuple[Ints, Ints]:
     """All that was claimed and all that was repaid by the end of each month, in cents.
 
     A small balance is waived; what a liquidated company owes is written off in the month after its last.
     """
-    claimed = np.cumsum(unpaid, axis=0)
+    before = np.vstack([np.zeros_like(contested[:1]), contested[:-1]])
+    claimed = np.cumsum(unpaid + np.where(contested != before, contested, 0), axis=0)
     repaid = np.zeros_like(claimed)
     for month in range(1, len(claimed)):
         owed = claimed[month - 1] - repaid[month - 1]
-        kept = np.floor(owed * (0.98 - 0.5 * (1.0 - companies.distress[month]) ** 2)).astype(np.int64)
+        free = owed - contested[month - 1]
+        kept = np.floor(free * (0.98 - 0.5 * (1.0 - companies.distress[month]) ** 2)).astype(np.int64)
         kept[(kept < 2500) | (month > companies.dies)] = 0
+        kept += np.where(contested[month] == contested[month - 1], contested[month], 0)
         repaid[month] = repaid[month - 1] + owed - kept
     return claimed, repaid
 

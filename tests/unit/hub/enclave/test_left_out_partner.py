@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from bench.central import panel_of
-from bench.scoring import better, table
-from bench.scoring_quality import G2_VARIABLES, Compared, compare, figures
+from bench.scoring import table
+from bench.scoring_quality import G2_VARIABLES, TREES, Said, compare, say
 from vigie.demo.generate import PARTNERS, generate
 from vigie_hub.enclave.features import Catalogue
 from vigie_hub.enclave.model import Panel, train_and_score
@@ -51,7 +51,8 @@ def without(panel: Panel, columns: list[int]) -> Panel:
 def aucpr(panel: Panel, catalogue: Catalogue) -> float:
     judged = learn(panel, catalogue.names).judged
     assert judged is not None
-    return figures(judged.score, panel.labels[judged.rows], panel.company[judged.rows])["aucpr"][0]
+    said = Said({TREES: judged.score}, panel.labels[judged.rows], panel.company[judged.rows], judged.companies)
+    return compare([said]).figures[TREES]["aucpr"][0]
 
 
 @pytest.mark.timeout(600)
@@ -87,8 +88,10 @@ def test_files_that_are_away_leave_their_features_empty_and_scoring_goes_on(
 
 
 def test_the_bench_compares_the_three_on_the_same_rows(whole: tuple[Panel, Catalogue]) -> None:
-    found = compare(*whole)
+    said = say(*whole)
+    found = compare([said])
     assert set(found.figures) == {"trees", "logistic", "rule"}
+    assert set(found.lead) == {"logistic", "rule"}
     assert set(G2_VARIABLES) <= set(whole[1].names)
     for name, one in found.figures.items():
         for value, low, high in one.values():
@@ -96,6 +99,23 @@ def test_the_bench_compares_the_three_on_the_same_rows(whole: tuple[Panel, Catal
     # Each knows something: all are above the base rate.
     assert all(one["aucpr"][0] > found.base_rate for one in found.figures.values())
     assert "failing companies" in str(table(found).title)
-    beaten = {**found.figures, "trees": {"aucpr": (0.0, 0.0, 0.0), "top_1": (0.0, 0.0, 0.0)}}
-    worse = Compared(1, 1, 0.1, beaten, (1, 1, 1))
-    assert not better(worse)
+
+
+def test_the_bench_tells_a_lead_from_chance(whole: tuple[Panel, Catalogue]) -> None:
+    said = say(*whole)
+    truth = said.labels.astype(np.float64)
+    assert compare([replace(said, scores={TREES: truth, "logistic": 1 - truth, "rule": 1 - truth})]).better
+    alike = replace(said, scores=dict.fromkeys(said.scores, said.scores[TREES]))
+    assert compare([alike]).lead["rule"] == {"aucpr": (0.0, 0.0, 0.0), "top_1": (0.0, 0.0, 0.0)}
+    assert not compare([alike]).better
+
+
+def test_two_worlds_are_judged_by_their_mean(whole: tuple[Panel, Catalogue]) -> None:
+    said = say(*whole)
+    truth = said.labels.astype(np.float64)
+    one, other = replace(said, scores={TREES: truth}), replace(said, scores={TREES: 1 - truth})
+    both, each = compare([one, other]), [compare([world]) for world in (one, other)]
+    assert both.rows == 2 * each[0].rows
+    assert both.failing == 2 * each[0].failing
+    for figure, (value, _, _) in both.figures[TREES].items():
+        assert value == pytest.approx(np.mean([world.figures[TREES][figure][0] for world in each]))
