@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from typing import Final
 
 from vigie_hub.enclave.sandbox.layer import ENFORCED, FAILED, NOT_ENFORCED, Layer, tried
@@ -20,7 +21,7 @@ _WRITABLE_PLACES: Final = (".", "lib", "bin", "/", "/tmp", "/var/tmp", "/dev/shm
 _REFUSALS: Final = (errno.EACCES, errno.EROFS, errno.ENOENT, errno.EPERM)
 
 
-class _Namespace:
+class _Namespace(ABC):
     """A namespace that the launcher makes in mode C."""
 
     name = ""
@@ -29,7 +30,7 @@ class _Namespace:
     def __init__(self, *, made: bool) -> None:
         self._made = made
 
-    def apply(self) -> None:
+    def apply(self) -> None:  # noqa: B027 – the launcher made it; every namespace takes this as it is
         """Nothing to do from inside."""
 
     def verify(self) -> str:
@@ -38,8 +39,9 @@ class _Namespace:
             return f"{NOT_ENFORCED}: mode B has no namespaces"
         return ENFORCED if self._holds() else FAILED
 
+    @abstractmethod
     def _holds(self) -> bool:
-        raise NotImplementedError
+        """Whether what it forbids is impossible."""
 
 
 class Network(_Namespace):
