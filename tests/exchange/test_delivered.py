@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -13,9 +13,11 @@ from vigie.synth.extracts import write_extracts
 
 pytestmark = pytest.mark.timeout(900)
 
-COMPANIES = 2000
+COMPANIES = 3000
 MONTHS = 60
 """Of 400 companies over as long, too few fail for the model to be measured at all."""
+ASKED = 40
+"""Companies whose reasons are asked for, alert or not."""
 
 RANGE = re.compile(r"\(habituel dans le secteur : -?[\d,\u202f]+ à -?[\d,\u202f]+")
 
@@ -32,11 +34,27 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         made.begin()
         made.perimeter(PERIOD)
         made.send_all()
+        ask(made, OWNER, inside(made)[:ASKED])
         made.consolidate(PERIOD)
         made.results(OWNER)
         yield made
     finally:
         made.stop()
+
+
+def inside(exchange: Exchange) -> list[str]:
+    """The companies of the perimeter, as its owner's file names them."""
+    (perimeter,) = (exchange.folder / "perimeter").glob("*.csv")
+    return perimeter.read_text(encoding="utf-8").splitlines()[1:]
+
+
+def ask(exchange: Exchange, partner: str, companies: Sequence[str]) -> None:
+    """Ask for the reasons of some companies, as docs/roles/partner.md says."""
+    file = exchange.folder / "asked" / "explanation_requests.csv"
+    file.parent.mkdir()
+    file.write_text("siren,month\n" + "".join(f"{siren},{PERIOD}-01\n" for siren in companies), encoding="utf-8")
+    node = ["--folder", str(exchange.node(partner)), "--period", PERIOD, "--delivery", "snapshot"]
+    exchange.run(["vigie-node", "send", *node, str(file)], partner)
 
 
 def test_reasons_stand_beside_what_is_usual_in_the_sector(exchange: Exchange) -> None:
@@ -48,10 +66,21 @@ def test_reasons_stand_beside_what_is_usual_in_the_sector(exchange: Exchange) ->
 
 def test_the_register_came_from_one_partner_and_only_the_perimeter_is_in(exchange: Exchange) -> None:
     assert "legal_units" in exchange.receipts(KEEPER) and "legal_units" not in exchange.receipts(OWNER)
-    (perimeter,) = (exchange.folder / "perimeter").glob("*.csv")
-    inside = perimeter.read_text(encoding="utf-8").splitlines()[1:]
     listed = exchange.result(OWNER).num_rows
-    assert 0 < listed <= len(inside) < COMPANIES
+    assert 0 < listed <= len(inside(exchange)) < COMPANIES
+
+
+def test_the_partner_that_asked_reads_why_a_company_has_no_alert(exchange: Exchange) -> None:
+    lists = {name: {row["siren"]: row for row in exchange.result(name).to_pylist()} for name in (OWNER, KEEPER)}
+    quiet = {siren for siren, row in lists[OWNER].items() if row["level"] == "Pas d'alerte"}
+    asked = quiet & set(inside(exchange)[:ASKED])
+    assert asked and quiet - asked
+    explained = {
+        name: {siren for siren in quiet & set(rows) if rows[siren]["topic_dettes_sociales"] is not None}
+        for name, rows in lists.items()
+    }
+    assert explained == {OWNER: asked, KEEPER: set()}
+    assert any(lists[OWNER][siren]["reason_1"] for siren in asked)
 
 
 def test_one_company_is_shown_in_english_too(exchange: Exchange) -> None:

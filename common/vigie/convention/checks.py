@@ -18,6 +18,7 @@ from vigie.convention.parts import (
     Purpose,
 )
 from vigie.datasets import BUILT_IN, ColumnType
+from vigie.datasets.explanation_requests import EXPLANATION_REQUESTS
 from vigie.errors import MalformedConvention, MalformedNote
 
 _KEYS_OF_ROLE = {
@@ -109,6 +110,12 @@ def _check_keys_of_roles(convention: Convention, member: Member, where: str) -> 
         _refuse(where, "a partner needs a key 'sealing'")
     if member.roles & {"partner", "custodian"} and member.name not in convention.signatories:
         _refuse(where, "a partner or custodian must be a signatory: what it did not sign does not bind it")
+    if member.roles & {"partner", "custodian"} and not member.roles & {"witness", "auditor"}:
+        _refuse(
+            where,
+            "a partner or custodian must be a witness: its node believes only the journal that it witnessed",
+            hint="make its card again, with --role witness",
+        )
 
 
 def _check_datasets(convention: Convention) -> None:
@@ -121,7 +128,9 @@ def _check_purpose(convention: Convention, purpose: Purpose) -> None:
     where = f"[[purpose]] '{purpose.name}'"
     if unknown := [name for name in purpose.datasets if name not in convention.datasets]:
         _refuse(where, f"there is no dataset {unknown[0]!r} in this convention")
-    owners = {owner for name in purpose.datasets for owner in convention.datasets[name].owners}
+    # Who may only ask tells nothing of companies.
+    telling = [name for name in purpose.datasets if name != EXPLANATION_REQUESTS.name]
+    owners = {owner for name in telling for owner in convention.datasets[name].owners}
     for member in (*purpose.required, purpose.perimeter):
         _check_partner(convention, member, where, "a required partner or the perimeter")
         if member not in owners:

@@ -13,6 +13,7 @@ from vigie.datasets.ccsf import CCSF
 from vigie.datasets.contributions import CONTRIBUTIONS
 from vigie.datasets.debts import DEBTS
 from vigie.datasets.establishment_departments import ESTABLISHMENT_DEPARTMENTS
+from vigie.datasets.explanation_requests import EXPLANATION_REQUESTS
 from vigie.datasets.headcount import HEADCOUNT
 from vigie.datasets.legal_units import LEGAL_UNITS
 from vigie.datasets.payment_delays import PAYMENT_DELAYS
@@ -59,6 +60,7 @@ BUILT_IN: Final[Mapping[str, Dataset]] = MappingProxyType(
             TAX_ACCOUNTS,
             STATE_GUARANTEED_LOANS,
             PERIMETER,
+            EXPLANATION_REQUESTS,
         )
     }
 )

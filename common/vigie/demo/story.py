@@ -140,7 +140,7 @@ class Story:
         changes = {"population": str(population), **years, **self.overrides}
         if self.delivered:
             text += "\n" + resources.files("vigie.demo").joinpath("delivered.toml").read_text()
-            changes["datasets"] = f'["perimeter", "legal_units", {_listed(text, "datasets")}]'
+            changes["datasets"] = f'["perimeter", "legal_units", "explanation_requests", {_listed(text, "datasets")}]'
         return with_overrides(text, changes)
 
     def _keyring(self, name: str) -> str:

@@ -10,7 +10,8 @@ Rules kept, in this order:
    figure, ``other_sources``, and only if two other organisations at least are in it; with exactly one, that figure and
    the exact totals it could be worked out from (score and topics) are withheld, and the level alone is given.
 4. The usual range beside a reason carries the labels of its feature and those of the columns that tell a sector.
-5. What is denied is null in every row and is named in ``withheld`` with the labels that were lacking; never 0 or false.
+5. Contributions, topics and reasons are of the companies with an alert, and of those that the recipient itself asked for.
+6. What is denied is null in every row and is named in ``withheld`` with the labels that were lacking; never 0 or false.
 """
 
 from collections.abc import Mapping
@@ -129,7 +130,12 @@ def rows_of(grant: Grant, scores: Scores, known: npt.NDArray[np.bool_]) -> npt.N
 
 
 def table_of(
-    entitled: Entitlement, rows: npt.NDArray[np.intp], scores: Scores, catalogue: Catalogue, usual: Usual
+    entitled: Entitlement,
+    rows: npt.NDArray[np.intp],
+    scores: Scores,
+    catalogue: Catalogue,
+    usual: Usual,
+    asked: npt.NDArray[np.bool_],
 ) -> pa.Table:
     """The rows of a result, in :func:`vigie.result.schema`.
 
@@ -139,10 +145,13 @@ def table_of(
         scores: of all companies.
         catalogue: the features, for their names and topics.
         usual: ranges of the sectors.
+        asked: whether this recipient asked for the reasons of each company scored.
     """
-    # Where each row of the result is among the explained companies; -1 for a company without an alert.
+    # Where each row of the result is among the explained companies; -1 for one that this recipient is not told the why of:
+    # what another one asked must not show.
     explained = np.full(len(scores.score), -1, np.intp)
     explained[scores.explanation.rows] = np.arange(len(scores.explanation.rows))
+    explained[(scores.level <= NONE) & ~asked] = -1
     place = explained[rows]
     columns: dict[str, pa.Array] = {PSEUDONYM: scores.keys.take(pa.array(rows))}
     if entitled.level:

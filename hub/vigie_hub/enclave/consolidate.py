@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vigie.errors import Refused
 from vigie.wiping import wipe_table
+from vigie_hub.enclave.asked import REQUESTS, Mask, asked, asks, by_anybody, seen
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
@@ -41,6 +41,7 @@ class Consolidation:
         panel: what the model was trained on.
         catalogue: the features.
         known: for each partner of the run, whether its lots say anything about each company scored.
+        asked: for each partner of the run, whether it asks for the reasons of each company scored.
         present: for each dataset, the partners whose lots were opened.
         usual: what is usual in each company's sector.
     """
@@ -48,7 +49,8 @@ class Consolidation:
     scores: Scores
     panel: Panel
     catalogue: Catalogue
-    known: Mapping[str, npt.NDArray[np.bool_]]
+    known: Mapping[str, Mask]
+    asked: Mapping[str, Mask]
     present: Mapping[str, frozenset[str]]
     usual: Usual
 
@@ -61,7 +63,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
         MalformedFrame: the host breaks the protocol.
     """
     lots = [lot for lot in task.lots if lot.place in opened.keys]
-    if task.purpose.perimeter not in {lot.body.partner for lot in lots}:
+    if task.purpose.perimeter not in {lot.body.partner for lot in lots if lot.body.dataset != REQUESTS}:
         raise Refused(
             "perimeter", expected=f"lots of {task.purpose.perimeter}, who decides the perimeter", found="none"
         )
@@ -73,7 +75,8 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
     builder = PanelBuilder(target=task.purpose.target, horizon=task.purpose.horizon, period=task.period)
     last_training = last_labelled(task, lots)
     partners = sorted({lot.body.partner for lot in lots})
-    known: dict[str, list[npt.NDArray[np.bool_]]] = {partner: [] for partner in partners}
+    known: dict[str, list[Mask]] = {partner: [] for partner in partners}
+    requests: dict[str, list[Mask]] = {partner: [] for partner in partners}
     # A place in a sector depends on every company, so all groups are computed before the first is taken.
     made: deque[Group] = deque()
     connection = connect()
@@ -87,9 +90,10 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
                     rows.append(read_lot(channel, lot, key, convention.id, convention.buckets, first, last))
                     clear.append(rows[-1].rows)
                     del key
-                tables = {name: merge(connection, found) for name, found in by_dataset(rows).items()}
+                told = [one for one in rows if not asks(one)]
+                tables = {name: merge(connection, found) for name, found in by_dataset(told).items()}
                 clear += tables.values()
-                own = [one for one in rows if one.lot.body.partner == task.purpose.perimeter]
+                own = [one for one in told if one.lot.body.partner == task.purpose.perimeter]
                 perimeter = {name: merge(connection, found) for name, found in by_dataset(own).items()}
                 clear += perimeter.values()
                 group = compute(
@@ -102,8 +106,12 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
                 )
                 made.append(group)
                 for partner in partners:
-                    known[partner].append(_known(rows, partner, group.scored_keys))
-                del rows, own, tables, perimeter, group
+                    known[partner].append(_known(told, partner, group.scored_keys))
+                    mask, made_here = asked(connection, rows, partner, group.scored_keys, task.period)
+                    requests[partner].append(mask)
+                    clear += made_here
+                    del made_here
+                del rows, told, own, tables, perimeter, group
             finally:
                 # Whatever came of it: features are copies, and nothing else may look at these rows again.
                 for table in clear:
@@ -118,12 +126,21 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
     panel = builder.build()
     if not len(panel.keys) and PERIMETER in _present(lots):
         raise Refused("perimeter", expected="companies that the perimeter's lot names for the period", found="none")
-    scores = train_and_score(panel, catalogue, lambda done, total: tell("training", done, total), model=model)
+    knows = {partner: np.concatenate(pieces) for partner, pieces in known.items()}
+    wanted = seen({partner: np.concatenate(pieces) for partner, pieces in requests.items()}, knows)
+    scores = train_and_score(
+        panel,
+        catalogue,
+        lambda done, total: tell("training", done, total),
+        model=model,
+        asked=by_anybody(wanted.values(), len(panel.keys)),
+    )
     return Consolidation(
         scores,
         panel,
         catalogue,
-        {partner: np.concatenate(pieces) for partner, pieces in known.items()},
+        knows,
+        wanted,
         _present(lots),
         Usual.of(panel, convention.disclosure),
     )
@@ -158,7 +175,7 @@ def last_labelled(task: Task, lots: list[NamedLot]) -> int:
     return min(task.period, *newest.values(), task.period) - task.purpose.horizon
 
 
-def _known(rows: list[LotRows], partner: str, keys: pa.Array) -> npt.NDArray[np.bool_]:
+def _known(rows: list[LotRows], partner: str, keys: pa.Array) -> Mask:
     mask = np.zeros(len(keys), np.bool_)
     for one in rows:
         if one.lot.body.partner == partner:

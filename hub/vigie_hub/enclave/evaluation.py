@@ -17,7 +17,6 @@ from vigie.convention import Disclosure
 from vigie.datasets.departments import DEPARTMENTS
 from vigie_hub.enclave.disclosure import complementary, disclosed, may_tell
 from vigie_hub.enclave.model import Panel, Scores
-from vigie_hub.enclave.model.explanation import Explanation
 from vigie_hub.enclave.model.learning import Judged
 from vigie_hub.enclave.model.levels import NONE
 from vigie_hub.enclave.model.measures import TOP_PERCENT, Ranked, lead_time, measure, psi, stability, top
@@ -262,14 +261,16 @@ def _importance(scores: Scores, names: Sequence[str], rule: Disclosure) -> dict[
         return {}
     gain = np.asarray(scores.learnt.model.booster.feature_importance("gain"), np.float64)
     gain = gain / gain.sum() if gain.sum() else gain
-    shap = _contributions(scores.explanation)
-    tell = disclosed(len(scores.explanation.rows), rule) is not None
+    # What partners ask is their own: the figure is of the lists alone.
+    listed = scores.level[scores.explanation.rows] > NONE
+    shap = _contributions(scores.explanation.contributions[listed])
+    tell = disclosed(int(listed.sum()), rule) is not None
     order = np.argsort(-gain, kind="stable")[:_LEAST_IMPORTANT]
     return {names[place]: [_number(gain[place]), _number(shap[place]) if tell else None] for place in order.tolist()}
 
 
-def _contributions(explanation: Explanation) -> npt.NDArray[np.float64]:
-    total = np.abs(explanation.contributions).sum(axis=0)
+def _contributions(contributions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    total = np.abs(contributions).sum(axis=0)
     return np.asarray(total / total.sum() if total.sum() else total, np.float64)
 
 

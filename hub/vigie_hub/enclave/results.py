@@ -37,11 +37,13 @@ _SCORE_EN: Final = {
     True: "The score is calibrated: the share of failures seen at that score, on months and companies held out. ",
 }
 _NOTICE_FR: Final = (
-    "Niveau vide : procédure collective déjà connue. Contributions en log-cotes, pour les seules sociétés en alerte. "
+    "Niveau vide : procédure collective déjà connue. Contributions en log-cotes, pour les sociétés en alerte et "
+    "celles dont vous avez demandé les motifs. "
     "Une valeur vide veut dire inconnue ou non communiquée, jamais zéro. Ces données relèvent du secret professionnel."
 )
 _NOTICE_EN: Final = (
-    "No level: a collective proceeding is already known. Contributions are log-odds, for alerted companies only. "
+    "No level: a collective proceeding is already known. Contributions are log-odds, for alerted companies and "
+    "those whose reasons you asked for. "
     "An empty value means unknown or not disclosed, never zero. These data are under professional secrecy."
 )
 
@@ -91,7 +93,8 @@ def seal_result(
     entitled = entitlement(task.convention, grant, found.catalogue, found.present)
     known = found.known.get(grant.recipient)
     rows = rows_of(grant, found.scores, known) if known is not None else _NO_ROWS
-    table = table_of(entitled, rows, found.scores, found.catalogue, found.usual)
+    asked = found.asked.get(grant.recipient, np.zeros(len(found.scores.score), np.bool_))
+    table = table_of(entitled, rows, found.scores, found.catalogue, found.usual, asked)
     calibrated = found.scores.learnt.model.calibration is not None
     about = {
         "grant": grant.name,

@@ -368,6 +368,16 @@ def test_keys_are_those_of_their_member_and_use(world: World, data: dict[str, An
             read(broken)
 
 
+@pytest.mark.parametrize("roles", [["partner", "custodian"], ["partner"], ["custodian"]])
+def test_a_partner_or_custodian_that_witnesses_nothing_is_refused(data: dict[str, Any], roles: list[str]) -> None:
+    set_value(data, "member.acoss.roles", roles)
+    acoss = next(one for one in data["member"] if one["name"] == "acoss")
+    del acoss["witness"]
+    with pytest.raises(MalformedConvention, match="must be a witness") as refused:
+        read(data)
+    assert "--role witness" in refused.value.hint
+
+
 def test_no_key_serves_two_members(world: World, data: dict[str, Any]) -> None:
     public = world.convention.verifier("travail", "signing").public
     set_value(data, "member.acoss.signing", VerifierKey("acoss/signing", ED25519, public).vkey())

@@ -52,6 +52,7 @@ def test_built_in_datasets_keep_their_order_and_new_ones_come_last() -> None:
         "tax_accounts",
         "state_guaranteed_loans",
         "perimeter",
+        "explanation_requests",
     ]
     assert all(dataset(name) is one for name, one in BUILT_IN.items())
 
@@ -66,7 +67,7 @@ def test_unknown_dataset_or_schema_is_missing(name: str, schema: int) -> None:
 def test_labels_follow_the_owners_and_public_data_has_none() -> None:
     labels = {name: one.labels for name, one in BUILT_IN.items()}
     public = ["headcount", "proceedings", "accounts", "payment_delays", "legal_units", "establishment_departments"]
-    assert all(labels[name] == frozenset() for name in (*public, "perimeter"))
+    assert all(labels[name] == frozenset() for name in (*public, "perimeter", "explanation_requests"))
     assert labels["debts"] == labels["contributions"] == labels["payment_plans"] == labels["ccsf"] == {"urssaf"}
     assert labels["ratios"] == {"bdf"}
     assert labels["short_time_work"] == {"dgefp"}

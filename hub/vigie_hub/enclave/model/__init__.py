@@ -27,7 +27,7 @@ class Scores:
         score: probability of the target within the horizon; calibrated where the model is; length n.
         level: index into :data:`vigie.result.LEVELS`, or -1 for a company already in proceedings; length n.
         values: the features that were scored, shape (n, features).
-        explanation: contributions of the alerted companies.
+        explanation: contributions of the alerted companies, and of those asked for.
         model: SHA-256 of ``model_bytes``.
         model_bytes: the model in its one form.
         learnt: the model, and what it was judged by: nothing, for a model that was given.
@@ -49,6 +49,7 @@ def train_and_score(
     tell: Callable[[int, int], None] | None = None,
     *,
     model: bytes | None = None,
+    asked: npt.NDArray[np.bool_] | None = None,
 ) -> Scores:
     """Train on the labelled rows of a panel and score its companies, or score them with a model that was trained before.
 
@@ -57,6 +58,7 @@ def train_and_score(
         catalogue: the features that its columns are.
         tell: takes the rounds done and their total, from time to time.
         model: the bytes of a model; nothing is trained then.
+        asked: companies to explain beside the alerted ones; length n.
 
     Raises:
         Refused: claim ``training``: the labelled rows have fewer than two outcomes; claim ``model``: the model given learnt
@@ -76,7 +78,8 @@ def train_and_score(
         level = levels(score, panel.strong)
     else:
         level = levels_by_threshold(score, panel.strong, chosen.thresholds)
-    explanation = explain(chosen.booster, panel.scored, np.flatnonzero(level > NONE))
+    wanted = level > NONE if asked is None else (level > NONE) | asked
+    explanation = explain(chosen.booster, panel.scored, np.flatnonzero(wanted))
     return Scores(
         panel.keys, score, level, panel.scored, explanation, hashlib.sha256(data).digest(), data, learnt
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Why a company is alerted: the contribution of each feature to its score, in log-odds (TreeSHAP).
 
-Contributions add up to the score: base + sum of contributions = log(p / (1 - p)).  They are computed for alerted
-companies only, since nobody is to be told why nothing is said of a company.
+Contributions add up to the score: base + sum of contributions = log(p / (1 - p)).  They are computed for alerted companies
+and for those that somebody asked for (:mod:`vigie_hub.enclave.asked`): for all of them it would take minutes.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Explanation:
-    """Contributions of the alerted companies.
+    """Contributions of some companies.
 
     Attributes:
         rows: which companies, as ascending indices into those scored; length a.

@@ -161,9 +161,12 @@ def usual_of(scores: Scores, least: int = 1) -> Usual:
     return Usual(scores.values, np.array([47, 47, -1, 47]), np.array([True, True, True, False]), least)
 
 
+NOBODY = np.zeros(4, np.bool_)
+
+
 def filled(convention: Convention, found: Entitlement, rows: Sequence[int] = (0, 1, 2, 3)) -> list[dict[str, Any]]:
     scores = made_scores(convention)
-    table = table_of(found, np.array(rows, np.intp), scores, catalogue(convention), usual_of(scores))
+    table = table_of(found, np.array(rows, np.intp), scores, catalogue(convention), usual_of(scores), NOBODY)
     listed: list[dict[str, Any]] = table.to_pylist()
     return listed
 
@@ -185,6 +188,30 @@ def test_the_rows_say_what_is_granted(convention: Convention) -> None:
     assert (moderate["reason_1"], moderate["other_sources"], moderate["topic_dettes_sociales"]) == (None, 0.0, -1.0)
     for row in (none, strong):
         assert all(row[column] is None for column in (*TOPICS, *REASON_COLUMNS, "other_sources"))
+
+
+def test_only_who_asked_is_told_why_a_company_has_no_alert(convention: Convention) -> None:
+    scores, found = made_scores(convention), opened(convention)
+    shap = np.vstack([scores.explanation.contributions, np.zeros((2, scores.values.shape[1]))])
+    shap[2, catalogue(convention).names.index("debt_ratio")] = 0.5
+    shap[2, catalogue(convention).names.index("margin_rate")] = -4.0
+    # Somebody asked for the third company and for the fourth, which is in proceedings.
+    scores = replace(scores, explanation=Explanation(np.arange(4), shap, -3.0))
+
+    def rows(asked: Sequence[bool]) -> list[dict[str, Any]]:
+        mask = np.array(asked, np.bool_)
+        told: list[dict[str, Any]] = table_of(
+            found, np.arange(4), scores, catalogue(convention), usual_of(scores), mask
+        ).to_pylist()
+        return told
+
+    asking, other = rows([True, False, True, False]), rows([False] * 4)
+    assert other == filled(convention, found), "what another one asks changes nothing"
+    assert [asking[place] for place in (0, 1, 3)] == [other[place] for place in (0, 1, 3)]
+    assert asking[2]["level"] == "Pas d'alerte"
+    assert (asking[2]["reason_1"], asking[2]["reason_1_contribution"]) == ("debt_ratio", 0.5)
+    assert (asking[2]["topic_dettes_sociales"], asking[2]["other_sources"]) == (0.5, -4.0)
+    assert other[2]["reason_1"] is None
 
 
 def test_what_is_withheld_is_null_in_every_row(convention: Convention) -> None:
@@ -241,13 +268,15 @@ def test_a_range_is_of_features_that_may_be_named_only(convention: Convention) -
     """Whatever a grant opens, no range was worked out of a feature that it hides."""
     found, scores = opened(convention), made_scores(convention)
     usual = usual_of(scores)
-    table_of(found, np.arange(4), scores, catalogue(convention), usual)
+    table_of(found, np.arange(4), scores, catalogue(convention), usual, NOBODY)
     assert names(convention, sorted(usual._made)) == {"debt_ratio", "headcount"}
 
 
 def test_a_range_of_too_few_companies_is_null(convention: Convention) -> None:
     scores = made_scores(convention)
-    table = table_of(opened(convention), np.array([0]), scores, catalogue(convention), usual_of(scores, least=3))
+    table = table_of(
+        opened(convention), np.array([0]), scores, catalogue(convention), usual_of(scores, least=3), NOBODY
+    )
     assert table.column("reason_1_value").to_pylist() == [7.5]
     assert [table.column(column).null_count for column in RANGE_COLUMNS] == [1] * 6
 

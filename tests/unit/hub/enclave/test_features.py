@@ -262,7 +262,7 @@ WITHOUT_FEATURES = sorted(BUILT_IN.keys() - DATASETS_READ - {"proceedings"})
 
 
 def test_a_built_in_dataset_without_features_adds_none_and_is_not_a_declared_one() -> None:
-    assert WITHOUT_FEATURES == ["establishment_departments", "perimeter"]
+    assert WITHOUT_FEATURES == ["establishment_departments", "explanation_requests", "perimeter"]
     assert not {source for feature in ALL.features for source in feature.datasets} & set(WITHOUT_FEATURES)
     assert ALL.declared == {}
     assert ALL.names == catalogue_of(BUILT_IN[name] for name in BUILT_IN if name not in WITHOUT_FEATURES).names
@@ -282,6 +282,7 @@ def test_a_dataset_without_features_changes_no_bit_and_makes_no_history_longer()
     old = "2011-01"
     others: dict[str, list[tuple[Any, ...]]] = {
         "establishment_departments": [(A, old, "d2a", 2), (A, old, "d971", 1)],
+        "explanation_requests": [(A, old)],
         "perimeter": [(A, old)],
     }
     assert sorted(others) == WITHOUT_FEATURES
