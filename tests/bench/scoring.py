@@ -47,13 +47,14 @@ def main() -> int:
     if asked.panels:
         return panels.main(asked.set or list(KINDS), asked.case or list(panels.CASES), asked.folds, asked.json)
     said, seconds = [], []
-    for seed in asked.seed or [1]:
+    seeds = asked.seed or [1]
+    for seed in seeds:
         with tempfile.TemporaryDirectory() as scratch:
             generate(Path(scratch), companies=asked.companies, months=asked.months, seed=seed, last_month=PERIOD)
             began = time.perf_counter()
             said.append(of_files(Path(scratch), PERIOD, asked.target))
             seconds.append(time.perf_counter() - began)
-        if len(asked.seed or [1]) > 1:
+        if len(seeds) > 1:
             Console().print(table(compare(said[-1:]), f"seed {seed}: "))
     found = compare(said)
     Console().print(table(found))

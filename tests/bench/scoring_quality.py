@@ -44,13 +44,11 @@ class Said:
     Attributes:
         scores: name of the ranking to its scores; length rows.
         labels, company: of each row; length rows.
-        parts: companies that were fitted on, calibrated on, judged by.
     """
 
     scores: Mapping[str, Floats]
     labels: npt.NDArray[np.uint8]
     company: npt.NDArray[np.int32]
-    parts: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def say(panel: Panel, catalogue: Catalogue) -> Said:
         "logistic": logistic(panel.values[np.ix_(fit, places)], panel.labels[fit], panel.values[np.ix_(test, places)]),
         "rule": np.where(np.isnan(ratio), 0.0, ratio > 1).astype(np.float64),
     }
-    return Said(scores, panel.labels[test], panel.company[test], judged.companies)
+    return Said(scores, panel.labels[test], panel.company[test])
 
 
 def compare(worlds: Sequence[Said]) -> Compared:

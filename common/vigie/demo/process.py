@@ -136,7 +136,7 @@ def simulate(world: World, streams: Streams) -> Companies:
     sudden = streams("sudden").random(stress.shape) < _SUDDEN * np.exp(0.5 * stress)
     sudden[np.arange(world.axis)[:, None] < born + np.where(newborn, 6, 0)] = False
     unannounced = np.where(sudden.any(axis=0), np.argmax(sudden, axis=0), NEVER)
-    fails = np.minimum(struck, unannounced).astype(np.int64)
+    fails = np.minimum(struck, unannounced)
 
     action = np.searchsorted(np.array([0.10, 0.42]), streams("action").random(BLOCK)).astype(np.int64)
     after = fails + streams("settled").integers(4, 13, BLOCK)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from vigie.datasets import PSEUDONYM
 from vigie.datasets.explanation_requests import EXPLANATION_REQUESTS
+from vigie_hub.enclave.intake import NamedLot
 from vigie_hub.enclave.reading import LotRows, merge
 
 REQUESTS: Final = EXPLANATION_REQUESTS.name
@@ -22,9 +23,9 @@ REQUESTS: Final = EXPLANATION_REQUESTS.name
 Mask = npt.NDArray[np.bool_]
 
 
-def asks(one: LotRows) -> bool:
-    """Whether rows are what a partner asks, and tell nothing of companies."""
-    return one.lot.body.dataset == REQUESTS
+def asks(lot: NamedLot) -> bool:
+    """Whether a lot is what its partner asks, and tells nothing of companies."""
+    return lot.body.dataset == REQUESTS
 
 
 def asked(
@@ -42,7 +43,7 @@ def asked(
     Raises:
         Refused: claim ``rows``: two rows of one company and month in one lot.
     """
-    own = [one for one in rows if asks(one) and one.lot.body.partner == partner]
+    own = [one for one in rows if asks(one.lot) and one.lot.body.partner == partner]
     if not own:
         return np.zeros(len(keys), np.bool_), []
     merged = merge(connection, own)

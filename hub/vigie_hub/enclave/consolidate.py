@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from vigie.errors import Refused
 from vigie.wiping import wipe_table
-from vigie_hub.enclave.asked import REQUESTS, Mask, asked, asks, by_anybody, seen
+from vigie_hub.enclave.asked import Mask, asked, asks, by_anybody, seen
 from vigie_hub.enclave.channel import Channel
 from vigie_hub.enclave.features import PERIMETER, Catalogue, Group, catalogue_of, compute, connect, place_in_sectors
 from vigie_hub.enclave.intake import NamedLot, Opened, Task
@@ -63,7 +63,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
         MalformedFrame: the host breaks the protocol.
     """
     lots = [lot for lot in task.lots if lot.place in opened.keys]
-    if task.purpose.perimeter not in {lot.body.partner for lot in lots if lot.body.dataset != REQUESTS}:
+    if task.purpose.perimeter not in {lot.body.partner for lot in lots if not asks(lot)}:
         raise Refused(
             "perimeter", expected=f"lots of {task.purpose.perimeter}, who decides the perimeter", found="none"
         )
@@ -90,7 +90,7 @@ def consolidate(channel: Channel, task: Task, opened: Opened, tell: Tell, model:
                     rows.append(read_lot(channel, lot, key, convention.id, convention.buckets, first, last))
                     clear.append(rows[-1].rows)
                     del key
-                told = [one for one in rows if not asks(one)]
+                told = [one for one in rows if not asks(one.lot)]
                 tables = {name: merge(connection, found) for name, found in by_dataset(told).items()}
                 clear += tables.values()
                 own = [one for one in told if one.lot.body.partner == task.purpose.perimeter]

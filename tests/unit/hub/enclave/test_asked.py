@@ -42,11 +42,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World.create(folder / "world", overrides=terms(World.create(folder / "terms")))
 
 
-def run(world: World, asking: Asking) -> Outcome:
-    definitions = {name: rule.definition for name, rule in world.convention.datasets.items()}
-    tables = {partner: dict(of) for partner, of in load(DEMO, definitions).items()}
+def run(world: World, asking: Asking, *, silent: str = "") -> Outcome:
+    """A run in which partners ask; the one that is ``silent`` sends nothing else."""
+    tables = load(DEMO, dict(BUILT_IN))
+    if silent:
+        tables[silent] = {}
     for partner, rows in asking.items():
-        tables[partner][REQUESTS] = table(definitions[REQUESTS], rows)
+        tables[partner][REQUESTS] = table(REQUESTS, rows)
     return Story(world, tables, PERIOD).in_thread()
 
 
@@ -63,23 +65,13 @@ def before(world: World) -> Outcome:
 def quiet(world: World, before: Outcome) -> list[str]:
     """Companies without an alert that every partner knows, by SIREN."""
     lists = [rows_of(before, world, f"{owner}-list") for owner in OWNERS]
-    sirens = sorted(set(load_sirens()))
     found = [
         siren
-        for siren in sirens
+        for siren in sorted(set(load(DEMO, dict(BUILT_IN))["acoss"]["headcount"].column(SIREN).to_pylist()))
         if all(pseudonym_of(siren) in one for one in lists) and lists[0][pseudonym_of(siren)]["level"] == NO_ALERT
     ]
     assert len(found) > 10
     return found
-
-
-def load_sirens() -> list[str]:
-    return [
-        siren
-        for tables in load(DEMO, dict(BUILT_IN)).values()
-        for one in tables.values()
-        for siren in one.column(SIREN).to_pylist()
-    ]
 
 
 def test_who_asks_is_told_and_nobody_else_sees_that_it_asked(world: World, before: Outcome, quiet: list[str]) -> None:
@@ -111,11 +103,8 @@ def test_to_ask_brings_nobody_into_the_perimeter(world: World, before: Outcome) 
 
 
 def test_a_partner_that_only_asks_does_not_decide_who_is_looked_at(world: World, quiet: list[str]) -> None:
-    definitions = {name: rule.definition for name, rule in world.convention.datasets.items()}
-    tables = {partner: dict(of) for partner, of in load(DEMO, definitions).items()}
-    tables["acoss"] = {REQUESTS: table(definitions[REQUESTS], [(quiet[0], PERIOD)])}
     with pytest.raises(EnclaveFailed) as failed:
-        Story(world, tables, PERIOD).in_thread()
+        run(world, {"acoss": [(quiet[0], PERIOD)]}, silent="acoss")
     assert failed.value.claim == "perimeter"
 
 

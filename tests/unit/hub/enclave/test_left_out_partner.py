@@ -51,7 +51,7 @@ def without(panel: Panel, columns: list[int]) -> Panel:
 def aucpr(panel: Panel, catalogue: Catalogue) -> float:
     judged = learn(panel, catalogue.names).judged
     assert judged is not None
-    said = Said({TREES: judged.score}, panel.labels[judged.rows], panel.company[judged.rows], judged.companies)
+    said = Said({TREES: judged.score}, panel.labels[judged.rows], panel.company[judged.rows])
     return compare([said]).figures[TREES]["aucpr"][0]
 
 
