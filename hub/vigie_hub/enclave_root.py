@@ -85,7 +85,10 @@ def build(folder: Path) -> None:
     root = folder / "root"
     if root.exists():
         raise ConfigError(f"there is an enclave root in {folder} already", hint="remove it to build another")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        # Partners are given it, so it hides nothing; a hub without root, and the enclave's own user, have to get in.
+        folder.chmod(0o755)
     building = folder / "root.part"
     remove(building)
     building.mkdir(mode=0o700)

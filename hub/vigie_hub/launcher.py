@@ -101,6 +101,11 @@ class Launcher:
             launch = json.loads((folder / "launch.json").read_bytes())
             self._launch: dict[str, Any] = launch
             self.launch = launches.read(launch)
+        except PermissionError as exc:
+            raise ConfigError(
+                f"the enclave in {folder} cannot be read by this user",
+                hint="it is no secret: let every user enter it and the folders above, with chmod a+rx",
+            ) from exc
         except (OSError, ValueError, LookupError, AttributeError, TypeError) as exc:
             raise ConfigError(
                 f"there is no enclave in {folder}", hint="vigie-hub init builds it, or give --enclave-root"

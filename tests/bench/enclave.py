@@ -308,7 +308,6 @@ def measure(options: argparse.Namespace) -> Figures:
             if options.enclave_root is None:
                 Console(stderr=True).print("building an enclave root")
                 enclave_root.build(enclave)
-                enclave.chmod(0o711)
             host = Host(folder, enclave)
             if options.only in (None, "start"):
                 starts(figures, host, options.rounds)

@@ -33,6 +33,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     enclave_root.remove(folder / "root")
 
 
+def test_every_user_may_enter_it(built: Path) -> None:
+    # A hub without root reads what root built, and in mode B the enclave is a user of its own.
+    assert stat.S_IMODE(built.stat().st_mode) == stat.S_IMODE((built / "root").stat().st_mode) | 0o200 == 0o755
+
+
 def test_it_holds_code_and_libraries_and_nothing_that_may_change(built: Path) -> None:
     paths = [path.relative_to(built / "root") for path in (built / "root").rglob("*") if not path.is_dir()]
     names = {path.as_posix() for path in paths}

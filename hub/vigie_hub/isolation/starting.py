@@ -82,7 +82,7 @@ async def spawn(launch: Launch, root: Path, choice: Choice, uids: UidRange) -> S
         uids: where its user comes from, when it gets one of its own.
 
     Raises:
-        StateError: the process cannot be started.
+        StateError: the process cannot be started, or no user can be held for it.
         Unavailable: every user that it may have is taken.
     """
     held = contextlib.ExitStack()

@@ -1,6 +1,7 @@
 """Measuring and starting: the memory of hashes never hides a change, and an enclave gets one descriptor and no more."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -142,6 +143,20 @@ def test_a_folder_without_an_enclave_is_refused(tmp_path: Path, launch: str) -> 
 async def started(folder: Path, code: str) -> EnclaveProcess:
     make(folder, [sys.executable, "-I", "-c", code, "3"])
     return await Launcher(folder, folder / "memory").start()
+
+
+def test_an_enclave_that_this_user_may_not_read_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "enclave")
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(ConfigError, match="cannot be read by this user") as raised:
+        Launcher(folder, tmp_path / "memory")
+    assert "chmod a+rx" in (raised.value.hint or "")
 
 
 def test_an_enclave_has_its_channel_the_fixed_environment_and_nothing_else(tmp_path: Path) -> None:

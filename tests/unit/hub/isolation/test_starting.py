@@ -3,11 +3,13 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from vigie.errors import ConfigError, Unavailable
+from vigie.errors import ConfigError, StateError, Unavailable
 from vigie_hub.enclave import sandbox
 from vigie_hub.isolation import doctor, launch, modes
 from vigie_hub.isolation.uids import DEFAULT, UidRange
@@ -82,15 +84,41 @@ def test_mode_b_gets_a_user_of_its_own_only_where_that_user_can_go(tmp_path: Pat
     assert modes.others_may_enter(Path("/usr"))
 
 
-def test_a_user_is_given_to_one_enclave_at_a_time() -> None:
-    uids = UidRange(59_001, 59_002)
-    with uids.taken() as first:
-        with uids.taken() as second:
+def test_a_user_is_given_to_one_enclave_at_a_time(tmp_path: Path) -> None:
+    uids, held = UidRange(59_001, 59_002), tmp_path / "held"
+    with uids.taken(held) as first:
+        with uids.taken(held) as second:
             assert {first, second} == {59_001, 59_002}
-            with pytest.raises(Unavailable), uids.taken():
+            with pytest.raises(Unavailable), uids.taken(held):
                 pass
-        with uids.taken() as again:
+        with uids.taken(held) as again:
             assert again == second
+    assert stat.S_IMODE(held.stat().st_mode) == 0o700
+
+
+def test_a_user_is_taken_for_launchers_in_other_namespaces_and_free_when_its_holder_is_killed(tmp_path: Path) -> None:
+    holding = (
+        "import sys, time; from pathlib import Path; from vigie_hub.isolation.uids import UidRange\n"
+        "with UidRange(59_001, 59_001).taken(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    apart = ["unshare", "--net", "--ipc"] if os.geteuid() == 0 else []
+    with subprocess.Popen([*apart, sys.executable, "-c", holding, tmp_path], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with pytest.raises(Unavailable), UidRange(59_001, 59_001).taken(tmp_path):
+            pass
+        holder.kill()
+    with UidRange(59_001, 59_001).taken(tmp_path) as uid:
+        assert uid == 59_001
+
+
+def test_where_no_user_can_be_held_no_enclave_starts(tmp_path: Path) -> None:
+    (tmp_path / "held").write_text("a file")
+    with (
+        pytest.raises(StateError, match="no user can be held") as raised,
+        UidRange(59_001, 59_001).taken(tmp_path / "held"),
+    ):
+        pass
+    assert "RuntimeDirectory" in (raised.value.hint or "")
 
 
 @pytest.mark.parametrize("text", ["", "1", "0-5", "500-900", "70000-60000", "a-b", "1000-99999999999", "-1-5", "²-³"])
