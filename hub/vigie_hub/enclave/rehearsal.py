@@ -5,6 +5,7 @@ needs nothing but the interpreter.  This module imports what the features need a
 the process seals itself.
 """
 
+import sys
 import threading
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,9 @@ from vigie_hub.enclave.features import Catalogue, Group, catalogue_of, compute, 
 from vigie_hub.enclave.months import parse_month
 
 COMPANIES: Final = 30
+_PATIENCE: Final = 0.0002
+"""Seconds after which a thread that imports lets the rehearsal have the interpreter."""
+
 PERIOD: Final = parse_month("2020-12")
 REHEARSED: Final = ("headcount", "proceedings", "legal_units")
 """The built-in datasets of which there are rows: planning the history of all of them takes three times as long, and
@@ -50,6 +54,9 @@ class Rehearsal:
 
     def __init__(self) -> None:
         self._table: pa.Table | None = None
+        self._patience = sys.getswitchinterval()
+        # Each of many short statements comes back to the interpreter: 5 ms of waiting for each would be a tenth of the start.
+        sys.setswitchinterval(_PATIENCE)
         self._thread = threading.Thread(target=self._run, name="rehearsal", daemon=True)
         self._thread.start()
 
@@ -60,6 +67,7 @@ class Rehearsal:
             StateError: it failed.
         """
         self._thread.join()
+        sys.setswitchinterval(self._patience)
         if self._table is None:
             raise StateError(
                 "the enclave could not compute features and a model of made-up rows",
