@@ -45,7 +45,7 @@ def root(enclave: Path) -> Iterator[SealedRoot]:
 
 def attack(user: int, pid: int, address: int, *names: str) -> dict[str, str]:
     """Everything that a user tries, in a process of its own."""
-    become = [] if user == 0 else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    become = [] if user == os.geteuid() else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     done = subprocess.run(
         [*become, str(Path(sys.executable).resolve()), "-B", "-m", "support.intruder.outside", str(pid), str(address), *names],
         cwd=TESTS, capture_output=True, text=True, timeout=120, check=True,

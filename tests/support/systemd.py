@@ -41,9 +41,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 """
 """What is not granted everywhere."""
 
-_BOOT: Final = (
-    _MOUNTS
-    + """
+_INSTALLED: Final = """
 mkdir "$WORK/base" "$WORK/lib" "$WORK/state" "$WORK/enclave" "$WORK/held"
 for name in common hub node; do mkdir "$WORK/$name"; mount --bind "$SOURCES/$name" "$WORK/$name"; done
 mount --bind "$BASE" "$WORK/base"
@@ -76,20 +74,11 @@ mount --make-rshared /  # among themselves, as a service manager has it
 export container=test SYSTEMD_UNIT_PATH="$WORK/units"
 exec "$SYSTEMD" --system --unit=multi-user.target --log-target=null
 """
-)
-
+"""What an administrator would have put there, and the start."""
 
 _NAMESPACES: Final = (
-    "unshare",
-    "--mount",
-    "--pid",
-    "--uts",
-    "--ipc",
-    "--cgroup",
-    "--fork",
-    "--mount-proc",
-    "--kill-child",
-)
+    "unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--mount-proc", "--kill-child",
+)  # fmt: skip
 
 
 def _why_not() -> str:
@@ -148,21 +137,7 @@ class Systemd:
         units, work = self.folder / "units", self.folder / "work"
         for made in (units, work, self.folder / "said"):
             made.mkdir(parents=True)
-        for name in TARGETS:
-            (units / f"{name}.target").write_text(f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
-        wants = units / "multi-user.target.wants"
-        wants.mkdir()
-        for name in UNITS:
-            text = subprocess.run(
-                [sys.executable, "-c", "from vigie_hub.cli import main; main()", "enclave", "units", name],
-                capture_output=True, check=True,
-            ).stdout  # fmt: skip
-            (units / name).write_bytes(text)
-            (wants / name).symlink_to(f"../{name}")
-            # No journal runs here; what would be in it is kept. It is all that is added to a unit.
-            said = f"StandardOutput=append:{self.said(name)}\nStandardError=append:{self.said(name)}\n"
-            (units / f"{name}.d").mkdir()
-            (units / f"{name}.d" / "said.conf").write_text(f"[Service]\n{said}")
+        self._write(units)
         for path in (self.hub, *self.hub.rglob("*")):
             os.chown(path, USER, USER, follow_symlinks=False)
         HELD.mkdir(mode=0o700, exist_ok=True)
@@ -179,7 +154,7 @@ class Systemd:
         told = {"PYTHON": Path(sys.executable).resolve().name, "USER": str(USER), "PASSPHRASE": passphrase}
         with (self.folder / "boot.err").open("wb") as errors:
             self._process = subprocess.Popen(
-                ["sh", "-c", 'echo $$ > "$GROUP/cgroup.procs" && exec "$@"', "sh", *_NAMESPACES, "sh", "-c", _BOOT],
+                ["sh", "-c", 'echo $$ > "$GROUP/cgroup.procs" && exec "$@"', "sh", *_NAMESPACES, "sh", "-c", _MOUNTS + _INSTALLED],
                 env={"PATH": os.environ["PATH"], **{name: str(place) for name, place in places.items()}, **told},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
             )  # fmt: skip
@@ -226,6 +201,22 @@ class Systemd:
             self._process.wait(30)
         if self._groups is not None:
             _remove(self._groups)
+
+    def _write(self, units: Path) -> None:
+        """Write the units as they are printed, and the targets that they name."""
+        for name in TARGETS:
+            (units / f"{name}.target").write_text(f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
+        wants = units / "multi-user.target.wants"
+        wants.mkdir()
+        printing = [sys.executable, "-c", "from vigie_hub.cli import main; main()", "enclave", "units"]
+        for name in UNITS:
+            text = subprocess.run([*printing, name], capture_output=True, check=True).stdout
+            (units / name).write_bytes(text)
+            (wants / name).symlink_to(f"../{name}")
+            # No journal runs here; what would be in it is kept. It is all that is added to a unit.
+            said = f"StandardOutput=append:{self.said(name)}\nStandardError=append:{self.said(name)}\n"
+            (units / f"{name}.d").mkdir()
+            (units / f"{name}.d" / "said.conf").write_text(f"[Service]\n{said}")
 
     def _await_answer(self) -> None:
         assert self._process is not None

@@ -56,7 +56,7 @@ class Probe:
     Attributes:
         name: unique; what the report calls it.
         attempt: returns when it succeeded.
-        privileged: whether it takes root to succeed where no layer is.
+        privileged: whether it takes root to succeed where no layer is, here or on a host with stricter settings.
     """
 
     name: str
