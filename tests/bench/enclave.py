@@ -2,8 +2,8 @@
 
 Three things are measured: (a) from the order to start until the claim is there, the root's measurement, imports, warm-up,
 seal and keys included, in modes C and B by turns; the canaries, which the first start of a measurement after a boot sends
-ahead, stand apart; (b) sealed parts from the host through the channel to plain text, for each stage alone and all of them;
-(c) a whole consolidation. Which layers were on is read from the evidence that the enclave gave, not assumed.
+ahead, stand apart; (b) sealed parts from the host through the channel to plain text, for each stage alone and all of them, and
+back to the host sealed anew; (c) a whole consolidation. Which layers were on is read from the evidence that the enclave gave, not assumed.
 
 The plain process of (a) is the root's own interpreter with the same imports and warm-up. That of (b) and (c) is
 :mod:`support.plain_enclave`: the enclave's own functions without its layers.
@@ -19,9 +19,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +32,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.plain_enclave import LOT, SEED, Took, children, open_part, plain, used
+from support.plain_enclave import LOT, SEED, Took, children, open_part, plain, seal_again, used
 from vigie import sealing, segment
 from vigie.sealing import SealingPrivateKey, segment_info
 from vigie.v1 import enclave_pb2 as pb
@@ -233,25 +235,32 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
-def through_channel(sealed: Sequence[bytes], *, layers: bool) -> tuple[float, float]:
-    """GB/s from the host's memory to plain text in another process: by the wall clock, and by its processor time."""
+def through_channel(sealed: Sequence[bytes], *, layers: bool, back: bool = False) -> tuple[float, float]:
+    """GB/s from the host's memory to plain text in another process, and back: by the wall clock, and by its processor time."""
     from support.enclave_story import Host as Talking
     from support.enclave_story import exactly
 
-    with plain("bulk", parts=len(sealed), sealed=layers) as (connection, _):
+    def take() -> None:
+        for _ in sealed:
+            host.bulk(host.receive("model_made").model_made.size)
+
+    with plain("through" if back else "bulk", parts=len(sealed), sealed=layers) as (connection, _):
         host = Talking(connection)
         host.receive("fetch")
+        taking = threading.Thread(target=take if back else lambda: None)
+        taking.start()
         for number, part in enumerate(sealed):
             host.send(segment=pb.Segment(lot=0, bucket=0, part=number, size=len(part)))
             connection.sendall(frames.head(frames.BULK, len(part)))
             connection.sendall(part)  # without the copy of a frame in one piece
+        taking.join()
         size = int.from_bytes(exactly(connection, 4), "big")
         opened, wall, cpu = json.loads(exactly(connection, size))
     return opened / wall / 1e9, opened / cpu / 1e9
 
 
 def bulk(figures: Figures, megabytes: int, rounds: int) -> None:
-    """(b) Host to plain text, and where its time goes."""
+    """(b) Host to plain text, and back to the host, and where the time goes."""
     public = SealingPrivateKey.from_seed(SEED).public
     info = segment_info("bench", LOT, 0, 0)
     pool = [sealing.seal(public, info, secrets.token_bytes(segment.CAP)) for _ in range(16)]
@@ -260,22 +269,36 @@ def bulk(figures: Figures, megabytes: int, rounds: int) -> None:
     # Each part's plain text is dropped before the next, as in a run: kept, every one would be memory never touched before.
     opening = rate(lambda: _each(pool, lambda part: key.open(info, part)), size, rounds)
     hashing = rate(lambda: _each(pool, segment.segment_id), size, rounds)
-    both = rate(lambda: _each(pool, lambda part: open_part(key, info, part)), size, rounds)
-    turns = [(through_channel(parts, layers=False), through_channel(parts, layers=True)) for _ in range(rounds)]
-    wall, cpu = max(bare for bare, _ in turns)
-    sealed_wall, sealed_cpu = max(layered for _, layered in turns)
     figures.add("open 1 MiB parts (HPKE), no channel", f"{opening:.2f} GB/s", "", open=opening)
     figures.add("hash 1 MiB parts (their ids), no channel", f"{hashing:.2f} GB/s", "", hash=hashing)
-    figures.add("hash, open and wipe, no channel", f"{both:.2f} GB/s", "", hash_and_open=both)
-    figures.add(
-        "host → plain text, no layers", f"{wall:.2f} GB/s, {cpu:.2f} per processor", f"{cpu / both:.2f} × no channel",
-        bulk_plain=cpu,
-    )  # fmt: skip
-    figures.add(
-        "host → plain text, the layers on", f"{sealed_wall:.2f} GB/s, {sealed_cpu:.2f} per processor",
-        f"{sealed_cpu / cpu:.2f} × no layers, {sealed_cpu / both:.2f} × no channel",
-        bulk=sealed_cpu, bulk_ratio=sealed_cpu / both,
-    )  # fmt: skip
+    ways: tuple[tuple[str, str, str, Callable[[bytes], object], bool], ...] = (
+        ("bulk", "host → plain text", "hash, open and wipe", lambda part: open_part(key, info, part), False),
+        (
+            "back",
+            "host → enclave → host",
+            "hash, open, seal again and wipe",
+            lambda part: seal_again(key, info, part),
+            True,
+        ),
+    )
+    for name, what, steps, work, back in ways:
+        alone = rate(partial(_each, pool, work), size, rounds)
+        figures.add(f"{steps}, no channel", f"{alone:.2f} GB/s", "", **{f"{name}_alone": alone})
+        turns = [
+            (through_channel(parts, layers=False, back=back), through_channel(parts, layers=True, back=back))
+            for _ in range(rounds)
+        ]
+        wall, cpu = max(bare for bare, _ in turns)
+        sealed_wall, sealed_cpu = max(layered for _, layered in turns)
+        figures.add(
+            f"{what}, no layers", f"{wall:.2f} GB/s, {cpu:.2f} per processor", f"{cpu / alone:.2f} × no channel",
+            **{f"{name}_plain": cpu},
+        )  # fmt: skip
+        figures.add(
+            f"{what}, the layers on", f"{sealed_wall:.2f} GB/s, {sealed_cpu:.2f} per processor",
+            f"{sealed_cpu / cpu:.2f} × no layers, {sealed_cpu / alone:.2f} × no channel",
+            **{name: sealed_cpu, f"{name}_ratio": sealed_cpu / alone},
+        )  # fmt: skip
 
 
 # -- all of it ----------------------------------------------------------------------------------------------------

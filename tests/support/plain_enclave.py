@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vigie import segment
+from vigie import sealing, segment
 from vigie.clock import utc_now
 from vigie.sealing import SealingPrivateKey, segment_info
 from vigie.wiping import wipe
 from vigie_hub.enclave import sandbox
 from vigie_hub.enclave.channel import Channel
+from vigie_hub.enclave.messages import ModelPart
 
 HERE: Final = Path(__file__).resolve()
 SEED: Final = bytes(range(96))
@@ -51,7 +52,10 @@ def children() -> float:
 
 
 def child(what: str, descriptor: int, parts: int, sealed: bool) -> None:
-    """Be the plain process: ``serve`` one order, or open ``bulk`` parts; with the enclave's layers if ``sealed``."""
+    """Be the plain process, with the enclave's layers if ``sealed``.
+
+    It serves one order (``serve``), opens parts (``bulk``), or sends each back sealed anew (``through``).
+    """
     # From the source tree, which Landlock therefore lets be read; what an enclave root would hold is less.
     everything = tuple(map(str, Path("/").iterdir()))
     box = sandbox.Sandbox(sandbox.NO_NAMESPACES, sandbox.KEEP, channel=descriptor, readable=everything)
@@ -70,7 +74,7 @@ def child(what: str, descriptor: int, parts: int, sealed: bool) -> None:
         if what == "serve":
             run(channel, clock=utc_now, standing=Standing({}, {}))
         else:
-            said = json.dumps(_open_parts(channel, parts)).encode()
+            said = json.dumps(_open_parts(channel, parts, back=what == "through")).encode()
             os.write(descriptor, len(said).to_bytes(4, "big") + said)
     os._exit(0)
 
@@ -83,13 +87,29 @@ def open_part(key: SealingPrivateKey, info: bytes, sealed: bytes | memoryview) -
     return len(plain)
 
 
-def _open_parts(channel: Channel, count: int) -> list[float]:
+def seal_again(key: SealingPrivateKey, info: bytes, sealed: bytes | memoryview) -> bytes:
+    """What becomes of a part that is opened and goes back as part of a result."""
+    segment.segment_id(sealed)
+    plain = key.open(info, sealed)
+    try:
+        return sealing.seal(key.public, info, plain)
+    finally:
+        wipe(plain)
+
+
+def _open_parts(channel: Channel, count: int, *, back: bool) -> list[float]:
     """Bytes of plain text, seconds, processor seconds."""
     key = SealingPrivateKey.from_seed(SEED)
     began, cpu = time.perf_counter(), time.thread_time()
     opened = 0
     for part in channel.fetch(0, 0, 0, (count,)):
-        opened += open_part(key, segment_info("bench", LOT, part.bucket, 0), part.content)
+        info = segment_info("bench", LOT, part.bucket, 0)
+        if back:
+            again = seal_again(key, info, part.content)
+            channel.send(ModelPart(part.part, again))
+            opened += len(again) - sealing.OVERHEAD
+        else:
+            opened += open_part(key, info, part.content)
     return [opened, time.perf_counter() - began, time.thread_time() - cpu]
 
 
@@ -117,7 +137,7 @@ def plain(what: str, *, parts: int = 0, sealed: bool = False) -> Iterator[tuple[
 def main() -> None:
     """Be that process."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("serve", "bulk"))
+    parser.add_argument("what", choices=("serve", "bulk", "through"))
     parser.add_argument("descriptor", type=int)
     parser.add_argument("parts", type=int)
     parser.add_argument("--sealed", action="store_true")
