@@ -234,7 +234,9 @@ def test_files_of_the_web_api_come_out_as_they_went_in(
     name: str, member: str, listed: Sequence[Difference], read_one: Read, tmp_path: Path
 ) -> None:
     with tarfile.open(sample("datapi", "urssafTest.tar.gz")) as archive:
-        archive.extract(member, tmp_path, filter="data")
+        content = archive.extractfile(member)
+        assert content is not None
+        (tmp_path / member).write_bytes(content.read())
     with (tmp_path / member).open(encoding="utf-8", newline="") as file:
         theirs = list(csv.DictReader(file))
     ours = printed(read_one(name, tmp_path / member))
