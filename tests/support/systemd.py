@@ -88,8 +88,8 @@ def _why_not() -> str:
         return "it needs systemd"
     if missing := [name for name in ("unshare", "nsenter", "systemctl", "bwrap") if shutil.which(name) is None]:
         return f"it needs {', '.join(missing)}"
-    if _cgroup() is None:
-        return "it needs control groups of version 2"
+    if (cgroup := _cgroup()) is None or not os.access(cgroup, os.W_OK):
+        return "it needs control groups of version 2, and leave to make one"
     with tempfile.TemporaryDirectory() as work:
         tried = subprocess.run(
             [*_NAMESPACES, "sh", "-c", _MOUNTS], env={"PATH": os.environ["PATH"], "WORK": work},
