@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from support.exchange import children
+from support.hub_process import command
 from vigie_hub.cli.enclave import UNITS
 from vigie_hub.isolation.uids import HELD
 
@@ -183,16 +185,7 @@ class Systemd:
 
     def outer(self, pid: int) -> int:
         """The number on this machine of a process of theirs; 0 when it is gone."""
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, StopIteration):
-                if (
-                    entry.name.isdigit()
-                    and (entry / "ns/pid").stat().st_ino == Path(f"/proc/{self._pid}/ns/pid").stat().st_ino
-                ):
-                    lines = (entry / "status").read_text().splitlines()
-                    if int(next(line for line in lines if line.startswith("NSpid:")).split()[-1]) == pid:
-                        return int(entry.name)
-        return 0
+        return next((outer for outer in children(self._pid) if _inner(outer) == pid), 0)
 
     def stop(self) -> None:
         """End systemd and everything that it runs."""
@@ -208,9 +201,8 @@ class Systemd:
             (units / f"{name}.target").write_text(f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
         wants = units / "multi-user.target.wants"
         wants.mkdir()
-        printing = [sys.executable, "-c", "from vigie_hub.cli import main; main()", "enclave", "units"]
         for name in UNITS:
-            text = subprocess.run([*printing, name], capture_output=True, check=True).stdout
+            text = subprocess.run(command("enclave", "units", name), capture_output=True, check=True).stdout
             (units / name).write_bytes(text)
             (wants / name).symlink_to(f"../{name}")
             # No journal runs here; what would be in it is kept. It is all that is added to a unit.
@@ -222,13 +214,20 @@ class Systemd:
         assert self._process is not None
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
-            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-            if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
-                self._pid = int(children[0])
-                if self.systemctl("is-system-running").strip() in ("running", "degraded"):
-                    return
+            self._pid = next(children(self._process.pid), 0)
+            booted = self._pid and Path(f"/proc/{self._pid}/comm").read_text() == "systemd\n"
+            if booted and self.systemctl("is-system-running").strip() in ("running", "degraded"):
+                return
             time.sleep(0.1)
         raise AssertionError(f"systemd did not come up: {(self.folder / 'boot.err').read_text()}")
+
+
+def _inner(pid: int) -> int:
+    """The number that a process has in the innermost namespace that it is in; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next((int(line.split()[-1]) for line in lines if line.startswith("NSpid:")), 0)
+    return 0
 
 
 def _remove(group: Path) -> None:
